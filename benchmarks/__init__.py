@@ -1,0 +1,47 @@
+"""How fast mplogging is, beside everything else that a Python user could pick.
+
+Run from the root of the repository::
+
+    pip install -e .[bench]                          # the peers and matplotlib
+    python -m benchmarks                             # everything, about 8 minutes
+    python -m benchmarks --quick                     # smoke test: counts, never a time
+    python -m benchmarks --only throughput           # one question
+    python -m benchmarks --only 'throughput/mplogging' --only 'call/Q*'
+    python -m benchmarks --json out.json --plot --table
+    python -m benchmarks --load out.json --plot      # from an earlier run
+    python -m benchmarks --list                      # questions and peers
+
+The questions (each is a part of ``--only question/peer``):
+
+========== ==================================================================
+throughput records a second from the go signal until the last line is in the
+           file: 1, 2, 4, 8 workers by fork, 4 by spawn and forkserver; also
+           CPU time a record over all processes, and the parent's alone
+call       what one call costs one worker: mean, p50, p99, p99.9
+memory     peak of parent and worker, the worker's growth over 200,000 records
+latency    from the call to the line in the file, at 40 records a second
+attach     one worker from start to exit, with one record
+import     beyond what ``logging`` and ``multiprocessing`` import themselves
+handler    ``DatedFileHandler`` alone, in one process and in four unrelated ones
+console    the session with a console handler at WARNING beside the file
+========== ==================================================================
+
+How it is measured. Each run has a process (`runner`) of its own, with a time
+limit, so that a peer that hangs is killed and reported as hung. Within a round
+the peers run one after the other in shuffled order; what is compared is always
+a ratio within one round, since the machine's speed drifts. Every run's file is
+checked (exact count, no doubles, no torn lines, order by worker), and a peer
+that fails is marked with ``!`` and named with its faults.
+
+How it is cut, each importing from those above it:
+
+``workload``  the records, what a worker does with them, the check of the file
+``peers``     the yardstick, the standard library's ways, the floors, mplogging
+``rivals``    the peers that come from PyPI
+``runner``    one run of one peer, in its own process
+``launch``    starts a runner, and kills it if it hangs
+``questions`` which runs answer which question
+``results``   values by round, their medians and ratios
+``report``    text, rst and plots
+``goals``     the figures that issue 5 and issue 3 ask for, and those reached
+"""

@@ -1,0 +1,76 @@
+"""The figures that issues 5 and 3 ask for, beside those reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .peers import YARDSTICK
+from .results import Key, Results
+
+OURS = "mplogging"
+DATED = "mplogging.DatedFileHandler"
+RATE_4 = Key("throughput", "throughput", "4 fork", OURS)
+ONE = Key("handler", "time in a worker", "1 process", DATED)
+FOUR = Key("handler", "throughput", "4 processes", DATED)
+
+
+@dataclass(frozen=True)
+class Goal:
+    what: str
+    bound: float
+    at_least: bool
+    key: Key
+    against: str | None = YARDSTICK
+    """The peer to compare with; None for the value itself."""
+    case_against: str | None = None
+    """The case to compare with, of the same peer."""
+
+    def reached(self, results: Results) -> float | None:
+        if self.case_against is not None:
+            mine = results.figure(self.key)
+            other = results.figure(self.key._replace(case=self.case_against))
+            return mine.median / other.median if mine and other else None
+        if self.against is not None:
+            return results.ratio(self.key, self.against)
+        figure = results.figure(self.key)
+        return figure.median if figure else None
+
+
+def within(case: str, share: float, against: str) -> Goal:
+    key = RATE_4._replace(case=case)
+    return Goal(f"throughput, {case} against {against}", share, True, key, case_against=against)
+
+
+GOALS = (
+    Goal("throughput, 4 workers, against FileHandler", 1.40, True, RATE_4),
+    Goal("… against QueueHandler + mp.Queue", 6, True, RATE_4, "QueueHandler + mp.Queue"),
+    Goal("… against loguru", 9, True, RATE_4, "loguru"),
+    Goal("… against concurrent-log-handler", 9, True, RATE_4, "concurrent-log-handler"),
+    Goal("mean call against FileHandler", 0.72, False, Key("call", "call mean", "1 fork", OURS)),
+    Goal("CPU a record against FileHandler", 0.72, False, RATE_4._replace(measure="cpu")),
+    Goal("parent's CPU a record, µs", 0.6, False, RATE_4._replace(measure="parent cpu"), None),
+    Goal("worker growth over 200,000 records, MiB", 1, False,
+         Key("memory", "worker growth", "200,000 records", OURS), None),
+    within("8 fork", 1.0, "2 fork"),
+    within("4 spawn", 0.95, "4 fork"),
+    within("4 forkserver", 0.95, "4 fork"),
+    Goal("console handler beside the file against the file alone", 0.9, True,
+         Key("console", "throughput", "4 fork", "mplogging + console"), OURS),
+    Goal("import, ms", 10, False, Key("import", "import", "fresh interpreter", OURS), None),
+    Goal("latency p99, ms", 20, False, Key("latency", "latency p99", "40 a second", OURS), None),
+    Goal("DatedFileHandler, 1 process: time against FileHandler", 0.90, False, ONE),
+    Goal("DatedFileHandler, 4 processes: throughput against FileHandler", 0.9, True, FOUR),
+    Goal("… against ConcurrentTimedRotatingFileHandler", 6, True, FOUR,
+         "ConcurrentTimedRotatingFileHandler"),
+)  # fmt: skip
+
+
+def lines(results: Results) -> Iterator[str]:
+    for goal in GOALS:
+        value = goal.reached(results)
+        if value is None:
+            continue
+        met = value >= goal.bound if goal.at_least else value <= goal.bound
+        sign = ">=" if goal.at_least else "<="
+        yield f"  {'yes' if met else 'NO ':3} {value:8.2f} {sign} {goal.bound:<5g} {goal.what}"

@@ -1,0 +1,239 @@
+"""One log file, open for appending: whole chunks, under the lock, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ._lock import FileLock
+
+# How often (seconds) to look whether the file still stands under its name.
+# Compression waits for longer than this since the last write.
+LOOK_INTERVAL = 0.1
+_BLOCK_BYTES = 65536
+_UNOPENED, _UNKNOWN = -1, -2
+
+
+class Unwritten(Exception):
+    """Some chunks are not in the file; `args[0]` holds them, in order."""
+
+    @property
+    def chunks(self) -> Sequence[bytes]:
+        chunks: Sequence[bytes] = self.args[0]
+        return chunks
+
+
+class Elsewhere(Unwritten):
+    """The file was removed, moved or sealed: open it again under its name."""
+
+
+class Full(Unwritten):
+    """The file has no room for the chunks: they belong to the period's next part."""
+
+
+class Failed(Unwritten):
+    """The system refused to write; `__cause__` is its error."""
+
+
+class Access(NamedTuple):
+    """How files and directories are made, and what a file begins and ends with."""
+
+    mode: int | None = None
+    dir_mode: int | None = None
+    header: bytes = b""
+    terminator: bytes = b"\n"
+
+
+class AppendFile:
+    """A file that any number of processes append to.
+
+    Args:
+        max_bytes: The size that the file may not grow past, 0 for none. A
+            single chunk larger than it is written whole into an empty file.
+        sealed_by: Paths of which one exists once the file is compressed.
+        sealed_after: The time from which on it may get compressed.
+        cut_fragments: Cut off half a line that is found on opening. If False
+            (default), it is what a crashed machine left: it stays, with a line
+            of its own. While the file is open, half a line is always cut: it is
+            what a killed process left of a call that never returned.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        lock: FileLock,
+        access: Access,
+        max_bytes: int = 0,
+        sealed_by: Sequence[str] = (),
+        sealed_after: float = 0.0,
+        cut_fragments: bool = False,
+    ) -> None:
+        self.path = path
+        self._lock = lock
+        self._access = access
+        self._max_bytes = max_bytes
+        self._sealed_by = sealed_by
+        self._sealed_after = sealed_after
+        self._cuts = cut_fragments
+        self._end = _UNOPENED  # where this process last saw the file end
+        self._look_due = 0.0
+        self.descriptor, self.is_new = open_for_append(path, access)
+
+    def append(self, chunks: Sequence[bytes]) -> None:
+        """Append the chunks in one write.
+
+        Raises:
+            Elsewhere, Full, Failed: with the chunks that are not in the file.
+        """
+        descriptor = self.descriptor
+        is_locked = self._lock.acquire(descriptor)
+        try:
+            if time.monotonic() >= self._look_due:
+                self._look(chunks)
+            if not is_locked and self._sealed_by and time.time() >= self._sealed_after:
+                raise Full(chunks)  # whoever holds the lock may be sealing it
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            if end != self._end:
+                end = self._mend(end, is_locked)
+            fitting = chunks
+            if self._max_bytes:
+                is_empty = end <= len(self._access.header)
+                fitting = chunks[: _count_fitting(chunks, self._max_bytes - end, is_empty)]
+            if fitting:
+                data = fitting[0] if len(fitting) == 1 else b"".join(fitting)
+                written = os.write(descriptor, data)
+                if written != len(data):
+                    self._write_rest(data, written, chunks)
+                self._end = end + len(data)
+            if len(fitting) < len(chunks):
+                raise Full(chunks[len(fitting):])
+        except OSError as error:
+            raise Failed(chunks) from error
+        finally:
+            if is_locked:
+                self._lock.release(descriptor)
+
+    def close(self) -> None:
+        """Close the descriptor; a second time does nothing."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _look(self, chunks: Sequence[bytes]) -> None:
+        self._look_due = time.monotonic() + LOOK_INTERVAL
+        here = os.fstat(self.descriptor)
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            raise Elsewhere(chunks) from None
+        if (here.st_ino, here.st_dev) != (there.st_ino, there.st_dev):
+            raise Elsewhere(chunks)
+        if any(map(os.path.exists, self._sealed_by)):
+            if here.st_size == 0:
+                os.unlink(self.path)  # made between the sealing and this look
+            raise Elsewhere(chunks)
+
+    def _mend(self, end: int, is_locked: bool) -> int:
+        """Someone else wrote, or nobody yet: make sure that a line can begin here."""
+        descriptor, ending = self.descriptor, self._access.terminator
+        is_opening = self._end == _UNOPENED
+        if end == 0:
+            return os.write(descriptor, self._access.header) if self._access.header else 0
+        if not ending or os.pread(descriptor, len(ending), end - len(ending)) == ending:
+            return end
+        if is_opening and not self._cuts:
+            return end + os.write(descriptor, ending)
+        if is_locked:
+            # No living writer is at work, or we would not hold the lock.
+            end = self._last_line_end(end)
+            os.ftruncate(descriptor, end)
+        return end
+
+    def _last_line_end(self, end: int) -> int:
+        ending = self._access.terminator
+        while end > 0:
+            start = max(0, end - _BLOCK_BYTES)
+            found = os.pread(self.descriptor, end - start, start).rfind(ending)
+            if found >= 0:
+                return start + found + len(ending)
+            end = start if start == 0 else start + len(ending) - 1
+        return 0
+
+    def _write_rest(self, data: bytes, written: int, chunks: Sequence[bytes]) -> None:
+        """Go on after a short write, or take back the chunk that it cut in two."""
+        try:
+            while written < len(data):
+                written += os.write(self.descriptor, memoryview(data)[written:])
+        except OSError as error:
+            whole = whole_bytes = 0
+            while whole_bytes + len(chunks[whole]) <= written:
+                whole_bytes += len(chunks[whole])
+                whole += 1
+            end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+            if end == os.fstat(self.descriptor).st_size:
+                os.ftruncate(self.descriptor, end - (written - whole_bytes))
+            self._end = _UNKNOWN
+            raise Failed(chunks[whole:]) from error
+
+
+def _count_fitting(chunks: Sequence[bytes], room: int, is_empty: bool) -> int:
+    for count, chunk in enumerate(chunks):
+        room -= len(chunk)
+        if room < 0 and not (is_empty and count == 0):
+            return count
+    return len(chunks)
+
+
+def open_for_append(path: str, access: Access) -> tuple[int, bool]:
+    """Open, or make, a regular file; says whether it was made."""
+    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    while True:
+        try:
+            descriptor = os.open(path, flags | _nofollow(path))
+            break
+        except FileNotFoundError:
+            pass
+        try:
+            descriptor = os.open(
+                path, flags | os.O_CREAT | os.O_EXCL,
+                0o666 if access.mode is None else access.mode,
+            )
+        except FileNotFoundError:
+            make_directories(os.path.dirname(path), access.dir_mode)
+        except FileExistsError:
+            if os.path.islink(path) and not os.path.exists(path):
+                raise  # a link to nowhere: neither open nor create can work
+        else:
+            if access.mode is not None:
+                os.fchmod(descriptor, access.mode)
+            return descriptor, True
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor, False
+
+
+def make_directories(path: str, mode: int | None) -> None:
+    """`os.makedirs`, where `mode` holds for every directory made, whatever the umask."""
+    if os.path.isdir(path):
+        return
+    make_directories(os.path.dirname(path), mode)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return
+    if mode is not None:
+        os.chmod(path, mode)
+
+
+def _nofollow(path: str) -> int:
+    """In a directory that others write to, a link may be their trap."""
+    try:
+        others_write = os.stat(os.path.dirname(path)).st_mode & 0o022
+    except OSError:
+        return 0
+    return getattr(os, "O_NOFOLLOW", 0) if others_write else 0

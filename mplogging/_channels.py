@@ -1,0 +1,148 @@
+"""What a worker sends its messages through: the pipe of a place, or a queue."""
+
+from __future__ import annotations
+
+import os
+import queue as queues
+import time
+from collections.abc import Iterator
+from typing import Any, Callable, Protocol
+
+from . import _pipe
+from ._direct import DirectWriter
+from ._drops import DropCount
+from ._errors import SessionClosedError
+from ._files import DatedFileHandler
+from ._frames import HELLO, Message
+from ._place import Place
+
+
+class Sender(Protocol):
+    """Sends one process's messages; `PipeWriter` says what each method does."""
+
+    def send(self, kind: int, created: float, payload: bytes) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> None: ...
+
+    def speak_first(self) -> None: ...
+
+
+class Channel(Protocol):
+    """The way from a worker to its session, in one process."""
+
+    def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender: ...
+
+    def direct(self, file: DatedFileHandler | None) -> Sender:
+        """What to send with once nobody reads any more."""
+
+    def drop_count(self) -> DropCount: ...
+
+    def after_fork(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class PipeChannel:
+    """Through the pipe of a place, which it closes with itself."""
+
+    def __init__(self, place: Place, descriptor: int) -> None:
+        self.place = place
+        self.descriptor = descriptor
+
+    @classmethod
+    def open(cls, address: str) -> PipeChannel:
+        """To the session at this address.
+
+        Raises:
+            SessionClosedError: It is over.
+            UnsafeSessionError: Somebody else could have written to it.
+        """
+        place = Place.open(address)
+        try:
+            return cls(place, _pipe.open_writer(place))
+        except OSError as error:
+            place.close()
+            raise SessionClosedError(
+                f"the session at {address!r} has no reader any more: {error}"
+            ) from None
+
+    def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
+        return _pipe.PipeWriter(self.descriptor, foreword)
+
+    def direct(self, file: DatedFileHandler | None) -> Sender:
+        return DirectWriter(file, self.place, self.descriptor)
+
+    def drop_count(self) -> DropCount:
+        return DropCount(self.place)
+
+    def after_fork(self) -> None:
+        self.place.after_fork()
+
+    def close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+        self.place.close()
+
+
+class QueueChannel:
+    """Through a `multiprocessing.Queue`, or another that travels to the workers.
+
+    It has that queue's guarantees instead of the pipe's: a worker that is killed
+    may take along what its feeder thread had not sent yet, or the queue's lock.
+    """
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
+        return QueueWriter(self._queue, foreword)
+
+    def direct(self, file: DatedFileHandler | None) -> Sender:
+        return DirectWriter(file)
+
+    def drop_count(self) -> DropCount:
+        return DropCount(None)
+
+    def after_fork(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class QueueWriter:
+    """`PipeWriter`'s counterpart for a queue."""
+
+    def __init__(self, queue: Any, foreword: Callable[[], Iterator[Message]]) -> None:
+        self._queue = queue
+        self._foreword = foreword
+        self._has_to_speak = True
+        self._pid = os.getpid()
+
+    def speak_first(self) -> None:
+        self._has_to_speak = True
+
+    def send(self, kind: int, created: float, payload: bytes) -> None:
+        if self._has_to_speak:
+            for note in self._foreword():
+                self._put(note)
+            self._has_to_speak = False
+        self._put(Message(kind, self._pid, created, payload))
+
+    def wait(self, timeout: float | None = None) -> None:
+        # A queue doesn't tell when there is room; it is asked again.
+        time.sleep(0.01)
+
+    def _put(self, message: Message) -> None:
+        try:
+            self._queue.put_nowait(tuple(message))
+        except queues.Full:
+            raise BlockingIOError from None
+        except (OSError, EOFError, ValueError) as error:
+            raise BrokenPipeError from error  # its other end is gone, or it was closed
+
+
+def hello(process_name: str) -> Message:
+    """How a process introduces itself."""
+    return Message(HELLO, os.getpid(), 0.0, process_name.encode("utf-8", "replace")[:256])

@@ -1,0 +1,216 @@
+"""Finished log files are compressed, beside the logging and safe from any kill.
+
+The compressed copy grows under a temporary name, whose lock makes this one
+process's work. When it is complete, and under the lock of the log file itself,
+it is renamed into place and the log file removed. A kill between these two
+leaves both, with the same content, and the next pass removes the one. Nobody
+appends to a log file whose compressed form exists: later lines for its period
+go to the period's next part (`_appending.Elsewhere`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import os
+import threading
+import time
+from typing import IO, Any, Callable
+
+from ._appending import LOOK_INTERVAL
+from ._errors import ConfigError
+from ._lock import FileLock, try_lock, unlock
+from ._names import FileNames, LogFile
+
+ALGORITHMS = ("gz", "zst")
+_TEMPORARY = ".tmp"
+_BLOCK_BYTES = 1 << 20
+_LOCK_TIMEOUT = 5.0
+
+
+def opener_of(algorithm: str) -> Callable[..., Any]:
+    """What opens a compressed file, as `gzip.open` does.
+
+    Raises:
+        ConfigError: The algorithm is unknown, or this Python lacks it.
+    """
+    if algorithm == "gz":
+        return gzip.open
+    if algorithm != "zst":
+        raise ConfigError(f"compress must be one of {ALGORITHMS} or None, got {algorithm!r}")
+    try:
+        opener: Callable[..., Any] = importlib.import_module("compression.zstd").open
+    except ImportError:
+        raise ConfigError(
+            "compress='zst' needs Python 3.14 or newer with compression.zstd: use 'gz'"
+        ) from None
+    return opener
+
+
+class Compressor:
+    """Compresses the finished files of one name in a thread of its own.
+
+    Args:
+        grace: Seconds after a period's end, and after the last write to its
+            file, before that is compressed.
+    """
+
+    def __init__(self, names: FileNames, algorithm: str, grace: float) -> None:
+        if not grace > LOOK_INTERVAL:
+            raise ConfigError(f"compressAfter must be above {LOOK_INTERVAL} s, got {grace!r}")
+        self._names = names
+        self._algorithm = algorithm
+        self._open = opener_of(algorithm)
+        self._grace = grace
+        self._lock = FileLock(_LOCK_TIMEOUT)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """See that finished files get compressed; returns at once."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._stopping = threading.Event()
+        thread = threading.Thread(target=self._run, name="mplogging-compressor", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return  # the interpreter is ending: the next process sees to them
+        self._thread = thread
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the thread; a file half compressed is left to the next one."""
+        self._stopping.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout)
+        self._thread = None
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                is_done = self.compress_finished()
+            except OSError:
+                is_done = False
+            if is_done:
+                return
+            self._stopping.wait(self._grace)
+
+    def compress_finished(self) -> bool:
+        """One pass; True if no file is left that will be due without further ado."""
+        is_done = True
+        now = time.time()
+        for file in self._names.scan():
+            if self._stopping.is_set():
+                return True
+            if not file.compression and file.period.end <= now:
+                is_done &= self._is_quiet(file.path) and self._compress(file)
+        self._sweep()
+        return is_done
+
+    def _is_quiet(self, path: str) -> bool:
+        parsed = self._names.parse(path)
+        try:
+            last_write = os.stat(path).st_mtime
+        except FileNotFoundError:
+            return True
+        since = max(last_write, parsed.period.end if parsed else 0)
+        return since + self._grace <= time.time()
+
+    def _compress(self, file: LogFile) -> bool:
+        target = self._names.path(file.period, file.part, self._algorithm)
+        temporary = target + _TEMPORARY
+        flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            source = open(file.path, "rb")
+        except FileNotFoundError:
+            return True
+        with source, os.fdopen(os.open(temporary, flags, 0o600), "r+b") as copy:
+            if not try_lock(copy.fileno()):
+                return True  # another process is at it
+            try:
+                if not _is_at(copy, temporary):
+                    return True  # another process has just finished it
+                if os.path.exists(target):
+                    return self._finish(source, file.path, target, temporary)
+                copy.truncate(0)
+                size = self._copy(source, copy)
+                return size is not None and self._commit(source, size, copy, file.path, target)
+            finally:
+                # Said, not left to close(): a forked child may hold a copy.
+                unlock(copy.fileno())
+
+    def _copy(self, source: IO[bytes], copy: IO[bytes]) -> int | None:
+        size = 0
+        with self._open(copy, "wb") as compressed:
+            while block := source.read(_BLOCK_BYTES):
+                if self._stopping.is_set():
+                    return None
+                compressed.write(block)
+                size += len(block)
+        return size
+
+    def _commit(
+        self, source: IO[bytes], size: int, copy: IO[bytes], path: str, target: str
+    ) -> bool:
+        copy.flush()
+        status = os.fstat(source.fileno())
+        os.fchmod(copy.fileno(), status.st_mode & 0o7777)
+        os.fsync(copy.fileno())
+        if not self._lock.acquire(source.fileno()):
+            return False
+        try:
+            is_whole = os.fstat(source.fileno()).st_size == size
+            if not is_whole or not _is_at(source, path) or not self._is_quiet(path):
+                return False
+            os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.rename(target + _TEMPORARY, target)
+            os.unlink(path)
+            return True
+        finally:
+            self._lock.release(source.fileno())
+
+    def _finish(self, source: IO[bytes], path: str, target: str, temporary: str) -> bool:
+        """Both forms exist: a kill came between rename and unlink, or they differ."""
+        with self._open(target, "rb") as compressed:
+            is_same = _same_content(source, compressed)
+        os.unlink(temporary)
+        if is_same and self._lock.acquire(source.fileno()):
+            try:
+                if _is_at(source, path) and not source.read(1):
+                    os.unlink(path)
+            finally:
+                self._lock.release(source.fileno())
+        return True
+
+    def _sweep(self) -> None:
+        """Remove temporary files whose log file is gone, and whose maker is too."""
+        for directory in {os.path.dirname(file.path) for file in self._names.scan()}:
+            for name in os.listdir(directory):
+                path = os.path.join(directory, name)
+                owner = self._names.parse(path[: -len(_TEMPORARY)])
+                if not path.endswith(_TEMPORARY) or owner is None or not owner.compression:
+                    continue
+                if os.path.exists(self._names.path(owner.period, owner.part)):
+                    continue
+                with open(path, "rb") as leftover:
+                    if try_lock(leftover.fileno()) and _is_at(leftover, path):
+                        os.unlink(path)
+
+
+def _is_at(file: IO[bytes], path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _same_content(one: IO[bytes], other: IO[bytes]) -> bool:
+    try:
+        while True:
+            block = one.read(_BLOCK_BYTES)
+            if block != other.read(_BLOCK_BYTES):
+                return False
+            if not block:
+                return True
+    except (EOFError, OSError):
+        return False

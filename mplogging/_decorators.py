@@ -1,0 +1,229 @@
+"""The ways into a worker: what is pickled in the parent attaches the process that loads it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import multiprocessing
+import os
+import sys
+import warnings
+from typing import Any, Callable, Generic, TypeVar, cast, overload
+
+from ._errors import MPLoggingWarning
+from ._levels import check_level
+from ._worker import QueueAddress, attach, attached
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
+Address = "str | QueueAddress"
+
+
+def attach_if_possible(address: str | QueueAddress) -> None:
+    """`attach`, for where an error would do more harm than a process that isn't attached.
+
+    A pool whose initializer raises starts workers without end.
+    """
+    try:
+        attach(address)
+    except Exception as error:
+        warnings.warn(
+            f"process {os.getpid()} does not log to the session: {error}",
+            MPLoggingWarning,
+            stacklevel=2,
+        )
+
+
+class Initializer:
+    """What `session.initializer` is."""
+
+    def __init__(self, address: str | QueueAddress) -> None:
+        self.address = address
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        attach_if_possible(self.address)
+
+
+class Wrapped(Generic[_Result]):
+    """What `session.wrap` returns."""
+
+    def __init__(self, address: str | QueueAddress, function: Callable[..., _Result]) -> None:
+        self.address = address
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Result:
+        attach_if_possible(self.address)
+        return self.function(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return Wrapped, (self.address, self.function)
+
+
+# -- with no code in the workers at all ---------------------------------------------
+
+
+class Passport:
+    """Attaches a child of `multiprocessing` as soon as it is unpickled there.
+
+    `multiprocessing` hands each child a copy of its parent's `_config`. That is
+    a private name; where it is missing, processes attach in the other ways.
+
+    Args:
+        before_pickling: Called in the session's own process, so that the child
+            finds the levels as they are when it is started.
+    """
+
+    _KEY = "mplogging"
+
+    def __init__(
+        self,
+        address: str | QueueAddress,
+        before_pickling: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._address = address
+        self._before_pickling = before_pickling
+
+    def issue(self) -> None:
+        """Let the children of this process carry the passport from now on."""
+        config = getattr(multiprocessing.current_process(), "_config", None)
+        if isinstance(config, dict):
+            config[self._KEY] = self
+
+    @classmethod
+    def revoke(cls) -> None:
+        """Issue no more."""
+        config = getattr(multiprocessing.current_process(), "_config", None)
+        if isinstance(config, dict):
+            config.pop(cls._KEY, None)
+
+    def __reduce__(self) -> Any:
+        self._before_pickling()
+        return _admit, (self._address,)
+
+
+def _admit(address: str | QueueAddress) -> Passport:
+    attach_if_possible(address)
+    return Passport(address)
+
+
+# -- the decorator --------------------------------------------------------------------
+
+
+class Worker(Generic[_Result]):
+    """A worker function that attaches its process, wherever it arrives pickled."""
+
+    def __init__(self, function: Callable[..., _Result], logger: str | None, level: int) -> None:
+        self._function = function
+        self._logger = logger
+        self._level = level
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Result:
+        if attached() is None:
+            return self._function(*args, **kwargs)
+        try:
+            return self._function(*args, **kwargs)
+        except Exception as error:
+            self._log(error)
+            raise
+
+    def _log(self, error: Exception) -> None:
+        # Once, however many decorated functions it passes through.
+        if getattr(error, "_mplogging_logged", False):
+            return
+        name = self._logger or self._function.__module__
+        logging.getLogger(name).log(
+            self._level, "uncaught exception in %s", self._function.__qualname__, exc_info=error
+        )
+        try:
+            error._mplogging_logged = True  # type: ignore[attr-defined]
+        except AttributeError:
+            pass
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else _Method(self, instance)
+
+    def __reduce__(self) -> Any:
+        function = self._function
+        return _load_worker, (_current_address(), function.__module__, function.__qualname__)
+
+    def __repr__(self) -> str:
+        return f"<mplogging.worker {self._function!r}>"
+
+
+class _Method:
+    """A decorated function, bound to an instance."""
+
+    def __init__(self, function: Worker[Any], instance: object) -> None:
+        self.__func__ = function
+        self.__self__ = instance
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        name: str = self.__name__  # type: ignore[attr-defined]
+        return _load_method, (_current_address(), self.__self__, name)
+
+
+def _current_address() -> str | None:
+    attachment = attached()
+    # A queue travels to a process that is being started, and at no other time.
+    if attachment is None or isinstance(attachment.address, QueueAddress):
+        return None
+    return attachment.address
+
+
+def _load_worker(address: str | None, module: str, qualname: str) -> Any:
+    if address is not None:
+        attach_if_possible(address)
+    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    for name in qualname.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _load_method(address: str | None, instance: object, name: str) -> Any:
+    if address is not None:
+        attach_if_possible(address)
+    return getattr(instance, name)
+
+
+@overload
+def worker(function: _Function) -> _Function: ...
+
+
+@overload
+def worker(
+    *, logger: str | None = None, level: int | str = logging.ERROR
+) -> Callable[[_Function], _Function]: ...
+
+
+def worker(
+    function: Any = None, *, logger: str | None = None, level: int | str = logging.ERROR
+) -> Any:
+    """Decorator for functions that run in worker processes: no initializer needed.
+
+    When the function is pickled in the session's process, for `pool.map` and the
+    like, it carries the session's address; the process that it arrives in is
+    attached before the call. An exception that it does not catch is logged with
+    its traceback, in the process where it happened, and raised again. Outside
+    any session, it is the plain function.
+
+    Args:
+        logger: Name of the logger for exceptions; by default the function's module.
+        level: Their level.
+
+    Raises:
+        ConfigError: There is no such level.
+        TypeError: `function` can't be called.
+    """
+    number = check_level("level", level)
+    if function is None:
+        return functools.partial(worker, logger=logger, level=number)
+    if not callable(function):
+        raise TypeError(f"worker() decorates a function, got {function!r}")
+    return cast(Any, Worker(function, logger, number))

@@ -1,0 +1,212 @@
+"""The named pipe: the only module that knows of it.
+
+Any number of writers, no lock: a write of at most `select.PIPE_BUF` bytes is
+atomic. What has been written lives in the kernel as long as one process has
+either end open, so it outlives its writer, and its reader too.
+
+Writers hold the writing end alone. So the kernel itself tells them, at once and
+at no cost, that nobody reads any more: the write fails (`BrokenPipeError`), and
+a writer that waits for room wakes up. Then the pipe is sealed by that, and
+whoever opens it for reading finds what was left in it (`drain`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import signal
+import struct
+from collections.abc import Iterator
+from typing import Callable
+
+from ._frames import HEADER_BYTES, LINE, LINE_TAG, Message, frame, frames, pack_header
+from ._place import Place
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # no POSIX system: a queue stands in for the pipe
+    pass
+
+FRAME_BYTES = getattr(select, "PIPE_BUF", 512)
+# More than the default lets writers go on while the reader is at the disk.
+_CAPACITY_BYTES = 1 << 20
+_READ_BYTES = 1 << 18
+_NAME = "pipe"
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_WRITE = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
+
+
+def make(place: Place) -> tuple[PipeReader, int]:
+    """Make a place's pipe; returns its reader, and a descriptor to write with."""
+    os.mkfifo(os.path.join(place.path, _NAME), 0o600)
+    reader = _open_reader(place)
+    try:
+        writer = open_writer(place)
+    except BaseException:
+        os.close(reader)
+        raise
+    try:
+        fcntl.fcntl(writer, getattr(fcntl, "F_SETPIPE_SZ", 1031), _CAPACITY_BYTES)
+    except OSError:
+        pass  # over the user's limit, or not Linux: the default does, more slowly
+    return PipeReader(reader), writer
+
+
+def open_writer(place: Place) -> int:
+    """A descriptor for writing.
+
+    Raises:
+        OSError: There is no pipe, or nobody reads it (ENXIO).
+    """
+    return place.open_file(_NAME, _WRITE)
+
+
+def _open_reader(place: Place, writer: int = -1) -> int:
+    try:
+        return place.open_file(_NAME, _READ)
+    except FileNotFoundError:
+        # The directory was cleared away; on Linux the writing end leads to the pipe.
+        return os.open(f"/proc/self/fd/{writer}", _READ)
+
+
+def drain(place: Place, writer: int, reader: int = -1) -> Iterator[bytes]:
+    """All that is in the pipe, until it is empty and nobody can write to it any more.
+
+    While the reading end is open, other writers believe themselves heard; so it
+    is closed before the last look, which needs the writing end only. Each writer
+    learns by one failing write that it must not go on, so this comes to its end.
+
+    Args:
+        writer: A descriptor of the writing end.
+        reader: The reading end, if it is open already. It gets closed.
+    """
+    try:
+        while reader >= 0 or bytes_left(writer):
+            if reader < 0:
+                reader = _open_reader(place, writer)
+            while data := _read(reader):
+                yield data
+            os.close(reader)
+            reader = -1
+    finally:
+        if reader >= 0:
+            os.close(reader)
+
+
+def _read(reader: int) -> bytes:
+    try:
+        return os.read(reader, _READ_BYTES)
+    except BlockingIOError:
+        return b""
+
+
+def bytes_left(writer: int) -> int:
+    """How much stands in the pipe."""
+    left: int = struct.unpack("i", fcntl.ioctl(writer, termios.FIONREAD, bytes(4)))[0]
+    return left
+
+
+class PipeReader:
+    """The reading end, as the listener has it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+
+    def read(self, timeout: float | None = None) -> bytes:
+        """What is in the pipe, up to a limit; b"" if `timeout` seconds bring nothing."""
+        if not (data := _read(self._descriptor)):
+            self._poll.poll(None if timeout is None else 1000 * timeout)
+            data = _read(self._descriptor)
+        return data
+
+    def drain(self, place: Place, writer: int) -> Iterator[bytes]:
+        """As `drain`, beginning with the open end."""
+        descriptor, self._descriptor = self._descriptor, -1
+        return drain(place, writer, descriptor)
+
+    def close(self) -> None:
+        """Close the reading end; a second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class PipeWriter:
+    """Sends one process's messages.
+
+    Args:
+        descriptor: The writing end, which stays the caller's.
+        foreword: What is to be said before the next message; see `speak_first`.
+    """
+
+    def __init__(self, descriptor: int, foreword: Callable[[], Iterator[Message]]) -> None:
+        self.descriptor = descriptor
+        self._foreword = foreword
+        self._pid = os.getpid()
+        self._numbers = itertools.count()  # its next() is atomic
+        self._longest = FRAME_BYTES - HEADER_BYTES
+        # What a message may measure to take the short way; -1: none may.
+        self._short = -1
+        # A default SIGPIPE would end the process when the session is over. The
+        # user's choice stays; the write is only shielded from it.
+        self._is_shielded = signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
+
+    def speak_first(self) -> None:
+        """Before the next message, send what `foreword` has to say by then."""
+        self._short = -1
+
+    def send(self, kind: int, created: float, payload: bytes) -> None:
+        """Send a message without waiting for room.
+
+        Raises:
+            BlockingIOError: The pipe is full; nothing was sent.
+            BrokenPipeError: Nobody reads any more; nothing was sent.
+        """
+        length = len(payload)
+        if kind == LINE and length <= self._short:
+            os.write(self.descriptor, pack_header(LINE_TAG, length, self._pid, created) + payload)
+        else:
+            self._send_long(Message(kind, self._pid, created, payload))
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until there may be room, or nobody reads any more."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLOUT)
+        poll.poll(None if timeout is None else 1000 * timeout)
+
+    def _send_long(self, message: Message) -> None:
+        if self._short < 0:
+            for note in self._foreword():
+                self._write(frame(*note))
+            if not self._is_shielded:
+                self._short = self._longest
+        number = next(self._numbers) % (1 << 32)
+        is_begun = False
+        for part in frames(message, number, FRAME_BYTES):
+            while True:
+                try:
+                    self._write(part)
+                    break
+                except BlockingIOError:
+                    if not is_begun:
+                        raise
+                    self.wait()  # what has begun is not given up
+            is_begun = True
+
+    def _write(self, data: bytes) -> None:
+        if not self._is_shielded:
+            os.write(self.descriptor, data)
+            return
+        old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+        try:
+            os.write(self.descriptor, data)
+        except BrokenPipeError:
+            signal.sigtimedwait({signal.SIGPIPE}, 0)
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, old)

@@ -1,0 +1,215 @@
+"""The private directory of a session: its path is the session's address.
+
+    mplogging-1000-x7k2m9p1/     mode 0700, LOCK_EX by whoever reads the pipe
+        attached                 empty; LOCK_SH by every process that is attached
+        config                   what a worker needs to know
+        pipe                     the FIFO
+        dropped-4711             what worker 4711 had to drop (`_drops`)
+
+Both locks are the kernel's, so they tell the truth whatever way a process died.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import time
+
+from ._errors import SessionClosedError, SessionError, UnsafeSessionError
+from ._lock import lock, try_lock, unlock
+
+ENVIRONMENT = "MPLOGGING_SESSION"
+_ATTACHED = "attached"
+_CONFIG = "config"
+# A directory without a configuration may be just being made.
+_UNFINISHED_SECONDS = 60.0
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+def _prefix() -> str:
+    return f"mplogging-{os.geteuid()}-"
+
+
+def _parent_directory() -> str:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    try:
+        # Not another user's, which `sudo` may have left in the environment.
+        if runtime and os.stat(runtime).st_uid == os.geteuid() and os.access(runtime, os.W_OK):
+            return runtime
+    except OSError:
+        pass
+    return tempfile.gettempdir()
+
+
+class Place:
+    """A session's directory, opened: what is in it is reached through its descriptor."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self._attached = -1
+
+    @classmethod
+    def make(cls) -> Place:
+        """A new one, locked for its reader. Removes what killed sessions have left.
+
+        Raises:
+            SessionError: The directory can't be made.
+        """
+        parent = _parent_directory()
+        _sweep(parent)
+        path = ""
+        try:
+            path = tempfile.mkdtemp(prefix=_prefix(), dir=parent)
+            place = cls(path, os.open(path, _DIRECTORY))
+            os.fchmod(place.descriptor, 0o700)
+            lock(place.descriptor)
+            place.hold()
+            return place
+        except OSError as error:
+            if path:
+                os.rmdir(path)
+            raise SessionError(
+                f"no session directory can be made in {parent!r} ({error}):"
+                " set XDG_RUNTIME_DIR or TMPDIR to a directory of yours"
+            ) from error
+
+    @classmethod
+    def open(cls, path: str) -> Place:
+        """One that another process made.
+
+        Raises:
+            SessionClosedError: It is gone, or nobody reads its pipe any more.
+            UnsafeSessionError: Somebody else could have written to it.
+        """
+        try:
+            descriptor = os.open(path, _DIRECTORY)
+        except (FileNotFoundError, ValueError):
+            raise SessionClosedError(
+                f"the session at {path!r} is over, or there never was one"
+            ) from None
+        except NotADirectoryError:
+            raise UnsafeSessionError(
+                f"{path!r} is no directory (a link does not count as one): refused"
+            ) from None
+        except OSError as error:
+            # O_NOFOLLOW and O_DIRECTORY on a link: which error is the system's choice.
+            raise UnsafeSessionError(f"{path!r} can't be opened: {error}") from error
+        place = cls(path, descriptor)
+        try:
+            status = os.fstat(descriptor)
+            if status.st_uid != os.geteuid():
+                raise UnsafeSessionError(
+                    f"{path!r} belongs to user {status.st_uid}, not {os.geteuid()}: refused"
+                )
+            if stat.S_IMODE(status.st_mode) != 0o700:
+                raise UnsafeSessionError(
+                    f"{path!r} has mode {stat.S_IMODE(status.st_mode):04o}, not 0700: refused"
+                )
+            if try_lock(descriptor, shared=True):
+                raise SessionClosedError(f"the session at {path!r} is over: nobody reads it")
+            place.hold()
+        except BaseException:
+            place.close()
+            raise
+        return place
+
+    def hold(self) -> None:
+        """As long as this process lives, or `close` has not been called, it is no leftover."""
+        self._attached = self.open_file(_ATTACHED, os.O_RDWR | os.O_CREAT)
+        lock(self._attached, shared=True)
+
+    def write_config(self, data: bytes) -> None:
+        """Make, or replace, what attaching workers read."""
+        temporary = f"{_CONFIG}.new"
+        descriptor = self.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.rename(temporary, _CONFIG, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+
+    def read_config(self) -> bytes:
+        """What `write_config` wrote."""
+        with os.fdopen(self.open_file(_CONFIG, os.O_RDONLY), "rb") as file:
+            return file.read()
+
+    def open_file(self, name: str, flags: int) -> int:
+        """A descriptor for a file within."""
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        return os.open(name, flags, 0o600, dir_fd=self.descriptor)
+
+    def after_fork(self) -> None:
+        """In a child: a descriptor of its own, since a lock goes with the open file.
+
+        The child must neither hold the parent's lock, nor share one with it.
+        """
+        inherited = self.descriptor
+        try:
+            self.descriptor = os.open(self.path, _DIRECTORY)
+        except OSError:
+            # Cleared away; on Linux the inherited descriptor still leads there.
+            try:
+                self.descriptor = os.open(f"/proc/self/fd/{inherited}", os.O_RDONLY)
+            except OSError:
+                self.descriptor = -1
+        os.close(inherited)
+
+    def unlock(self) -> None:
+        """Let the next one read the pipe."""
+        unlock(self.descriptor)
+
+    def remove(self) -> None:
+        """Remove the directory and all that is in it, as far as it is there."""
+        _remove(self.path)
+
+    def close(self) -> None:
+        """Close the descriptors, and with the last copy of each its lock."""
+        for name in ("descriptor", "_attached"):
+            descriptor = getattr(self, name)
+            setattr(self, name, -1)
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _remove(path: str) -> None:
+    try:
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
+    except OSError:
+        pass
+
+
+def _sweep(parent: str) -> None:
+    """Remove the directories of this user's sessions that were killed."""
+    try:
+        names = [name for name in os.listdir(parent) if name.startswith(_prefix())]
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(parent, name)
+        try:
+            descriptor = os.open(path, _DIRECTORY)
+        except OSError:
+            continue
+        try:
+            status = os.fstat(descriptor)
+            is_ours = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
+            if is_ours and try_lock(descriptor) and _is_left(descriptor, status):
+                _remove(path)
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
+
+
+def _is_left(descriptor: int, status: os.stat_result) -> bool:
+    """True if no process is attached to this place any more."""
+    try:
+        attached = os.open(_ATTACHED, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=descriptor)
+    except FileNotFoundError:
+        return time.time() - status.st_mtime > _UNFINISHED_SECONDS
+    try:
+        return try_lock(attached)
+    finally:
+        os.close(attached)

@@ -1,0 +1,161 @@
+"""The files of one log: opens the one that a record belongs in.
+
+It keeps two files open at most: the newest period's, and an older one for
+records that come late.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Callable
+
+from ._appending import Access, AppendFile, Elsewhere, Failed, Full
+from ._compression import ALGORITHMS, Compressor
+from ._link import StableLink
+from ._lock import FileLock
+from ._names import FileNames
+from ._periods import Calendar, Period
+from ._retention import Retention
+
+
+class FileSeries:
+    """Appends lines to the file of their own time.
+
+    Whatever a new file brings with it (retention, the link, compression) is
+    done where the file is opened, so that appending knows nothing of it.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        names: FileNames,
+        lock: FileLock,
+        access: Access,
+        max_bytes: int,
+        retention: Retention,
+        link: StableLink | None,
+        compressor: Compressor | None,
+        report: Callable[[str], None],
+    ) -> None:
+        self._calendar = calendar
+        self._names = names
+        self._lock = lock
+        self._access = access
+        self._max_bytes = max_bytes
+        self._retention = retention
+        self._link = link
+        self._compressor = compressor
+        self._report = report
+        self.cut_fragments = False
+        self.late_count = 0  # lines for an older file than the newest
+        self._forget()
+
+    def _forget(self) -> None:
+        self._newest: Period | None = None
+        self._open_files: dict[Period, AppendFile] = {}
+        self._parts: dict[Period, int] = {}
+        self._last_period = Period(0, 0, None)  # type: ignore[arg-type]
+        self._last_file: AppendFile | None = None
+        self._is_late = False
+
+    def append(self, created: float, chunks: Sequence[bytes]) -> None:
+        """Append lines that all belong to the period of `created`.
+
+        Raises:
+            Failed: with the lines that are not in a file.
+        """
+        while True:
+            try:
+                file = self.file_of(created)
+            except OSError as error:
+                raise Failed(chunks) from error
+            try:
+                file.append(chunks)
+                if self._is_late:
+                    self.late_count += len(chunks)
+                return
+            except Elsewhere as elsewhere:
+                chunks = elsewhere.chunks
+                self._close(self._last_period)
+                del self._parts[self._last_period]
+            except Full as full:
+                chunks = full.chunks
+                self._close(self._last_period)
+                self._parts[self._last_period] = self._unsealed(
+                    self._last_period, self._parts[self._last_period] + 1
+                )
+
+    def file_of(self, created: float) -> AppendFile:
+        """The open file for records of this time."""
+        start, end, _ = self._last_period
+        if start <= created < end and self._last_file is not None:
+            return self._last_file
+        period = self._calendar.period_of(created)
+        self._last_file = self._open_files.get(period) or self._open(period)
+        self._last_period = period
+        self._is_late = period != self._newest
+        return self._last_file
+
+    def close(self) -> None:
+        """Close all files; appending opens them again."""
+        for file in self._open_files.values():
+            file.close()
+        self._forget()
+
+    def _close(self, period: Period) -> None:
+        self._open_files.pop(period).close()
+        self._last_file = None
+
+    def _open(self, period: Period) -> AppendFile:
+        is_newest = self._newest is None or period.start > self._newest.start
+        for other in list(self._open_files):
+            if is_newest or other != self._newest:
+                self._close(other)
+                del self._parts[other]
+        if period not in self._parts:
+            self._parts[period] = self._unsealed(period, self._last_part(period))
+        part = self._parts[period]
+        file = AppendFile(
+            self._names.path(period, part),
+            self._lock,
+            self._access,
+            self._max_bytes,
+            sealed_by=self._sealing_paths(period, part),
+            sealed_after=period.end if self._compressor else float("inf"),
+            cut_fragments=self.cut_fragments,
+        )
+        self._open_files[period] = file
+        if is_newest:
+            self._newest = period
+        if is_newest or file.is_new:
+            self._keep_house(period, file.path)
+        return file
+
+    def _last_part(self, period: Period) -> int:
+        if not self._max_bytes:
+            return 0
+        return max((file.part for file in self._names.scan() if file.period == period), default=0)
+
+    def _unsealed(self, period: Period, part: int) -> int:
+        while any(map(os.path.exists, self._sealing_paths(period, part))):
+            part += 1
+        return part
+
+    def _sealing_paths(self, period: Period, part: int) -> list[str]:
+        return [self._names.path(period, part, algorithm) for algorithm in ALGORITHMS]
+
+    def _keep_house(self, period: Period, path: str) -> None:
+        try:
+            if self._retention.is_on:
+                active = {file.path for file in self._open_files.values()}
+                # A record from a clock gone wild must not make all others old.
+                newest = self._newest or period
+                self._retention.apply(active, min(time.time(), newest.end))
+            if self._link is not None and period == self._newest:
+                self._link.point_to(path)
+            if self._compressor is not None:
+                self._compressor.start()
+        except OSError as error:
+            self._report(f"{path} is written, but not what goes with it: {error}")

@@ -1,0 +1,93 @@
+"""The handlers beside the file: each in a thread of its own, behind a bounded queue.
+
+So a console whose reader has stopped holds up neither the file nor the other
+handlers, and the end of the session waits for it no longer than it may.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import Any, Callable
+
+_END = None
+
+
+class Sideline:
+    """Feeds one handler.
+
+    Args:
+        capacity: How many records may wait for the handler.
+        is_patient: When the queue is full, wait for room rather than drop the
+            record. That holds up everything else.
+        report: Gets told of the first exception that the handler raises.
+    """
+
+    def __init__(
+        self,
+        handler: logging.Handler,
+        capacity: int,
+        is_patient: bool,
+        report: Callable[[logging.Handler, logging.LogRecord], Any],
+    ) -> None:
+        self.handler = handler
+        self._is_patient = is_patient
+        self._report = report
+        self._records: queue.Queue[logging.LogRecord | None] = queue.Queue(capacity)
+        self.dropped = 0
+        self.failed = 0
+        self._thread = threading.Thread(
+            target=self._run, name=f"mplogging-{type(handler).__name__}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def offer(self, record: logging.LogRecord) -> None:
+        """Take the record if the handler wants its level; never waits unless patient."""
+        if record.levelno < self.handler.level:
+            return
+        while True:
+            try:
+                self._records.put(record, block=self._is_patient, timeout=0.1)
+                return
+            except queue.Full:
+                if not self._is_patient:
+                    self.dropped += 1
+                    return
+
+    def give_up(self) -> None:
+        """Wait for room no more, however patient."""
+        self._is_patient = False
+
+    def finish(self, deadline: float) -> int:
+        """Let the handler have what waits; returns how many records it still had to do.
+
+        Args:
+            deadline: When to give up, on the clock of `time.monotonic`.
+        """
+        try:
+            self._records.put(_END, timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Full:
+            pass
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        # What it is working on counts, the sentinel does not.
+        return max(self._records.unfinished_tasks - 1, 1) if self._thread.is_alive() else 0
+
+    def _run(self) -> None:
+        while (record := self._records.get()) is not _END:
+            try:
+                self.handler.handle(record)
+            except Exception:
+                self.failed += 1
+                if self.failed == 1:
+                    self._report(self.handler, record)
+            finally:
+                self._records.task_done()
+        try:
+            self.handler.flush()
+        except Exception:
+            pass

@@ -1,0 +1,281 @@
+"""What runs in a worker: the `QueueHandler`, and how a process gets attached.
+
+    record ─ QueueHandler.prepare ─ (kind, created, payload) ─ Sender.send
+
+A process is attached to one session at most. That includes the session's own
+process, whose records take the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import pickle
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ._channels import Channel, PipeChannel, QueueChannel, Sender, hello
+from ._direct import DirectWriter
+from ._drops import DropCount
+from ._errors import SessionClosedError
+from ._files import DatedFileHandler
+from ._frames import DROPPED, LINE, RECORD, Message, join_record
+from ._levels import Levels
+from ._place import ENVIRONMENT
+from ._records import dump_record
+
+NEVER = 1 << 30  # above every level
+
+
+class Config(NamedTuple):
+    """What a worker needs to know of its session, besides its address."""
+
+    # The pickled DatedFileHandler; None if there is none, or a worker can't make
+    # its lines just as the session's own process would.
+    file: bytes | None
+    bare_file: bytes | None  # the same without formatter and filters, if there is one
+    record_level: int  # from here on the record itself is wanted too
+    drop_below: int  # records of lower levels are dropped if the pipe is full
+    captures_warnings: bool
+    levels: Levels
+
+
+class QueueAddress(NamedTuple):
+    """The address of a session over a queue; it travels where the queue does."""
+
+    queue: Any
+    config: bytes
+
+
+class QueueHandler(logging.handlers.QueueHandler):
+    """Makes the line and sends it; waits for nobody but a full pipe.
+
+    It has no lock: a send is atomic, and what a process logs from several
+    threads, from a signal handler or from `__del__` can't wait for itself.
+
+    Args:
+        queue: The channel to the session.
+        config: What the session wants.
+    """
+
+    queue: Sender  # type: ignore[assignment]
+
+    def __init__(self, queue: Channel, config: Config) -> None:
+        self._channel = queue
+        self._config = config
+        self._file, makes_lines = _load_file(config)
+        self._makes_lines = makes_lines
+        self._line_level = NEVER if self._file is None else self._file.level
+        self._record_level = config.record_level if makes_lines else 0
+        self._drops: DropCount = queue.drop_count()
+        self._drop_below = config.drop_below
+        super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
+        self.setLevel(min(self._line_level, config.record_level))
+        if self._file is not None and makes_lines:
+            self.line = self._file.line
+
+    def createLock(self) -> None:
+        """None is made."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As `Handler.handle`, without the lock."""
+        if self.filters:
+            verdict = self.filter(record)
+            if not verdict:
+                return verdict
+            if isinstance(verdict, logging.LogRecord):
+                record = verdict
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record. Once this returns, the record is accepted."""
+        try:
+            message = self.prepare(record)
+            try:
+                self.queue.send(*message)
+            except BlockingIOError:
+                self._wait_or_drop(record, message)
+            except BrokenPipeError:
+                self._go_direct(message)
+        except Exception:
+            self.handleError(record)
+
+    def prepare(self, record: logging.LogRecord) -> tuple[int, float, bytes]:
+        """The record as a message: kind, created, payload."""
+        level = record.levelno
+        if level < self._record_level:
+            return LINE, record.created, self.line(record)
+        line: bytes | None
+        if level < self._line_level:
+            line = b""
+        else:
+            line = self.line(record) if self._makes_lines else None
+        return RECORD, record.created, join_record(line, dump_record(record))
+
+    def end_channel(self) -> None:
+        """The session is over and drained: what is still logged goes to the file."""
+        self.queue = DirectWriter(self._file)
+        self._drops.close()
+
+    def _foreword(self) -> Iterator[Message]:
+        yield hello(multiprocessing.current_process().name)
+        for dropped in self._drops.take():
+            yield Message(DROPPED, os.getpid(), dropped.last, dropped.dump())
+
+    def _wait_or_drop(
+        self, record: logging.LogRecord, message: tuple[int, float, bytes]
+    ) -> None:
+        if record.levelno < self._drop_below:
+            self._drops.add(record.created, record.processName or "")
+            self.queue.speak_first()
+            return
+        while True:
+            self.queue.wait()
+            try:
+                self.queue.send(*message)
+                return
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                self._go_direct(message)
+                return
+
+    def _go_direct(self, message: tuple[int, float, bytes]) -> None:
+        if not isinstance(self.queue, DirectWriter):
+            direct = self._channel.direct(self._file)
+            self.queue = direct
+            for note in self._foreword():
+                direct.send(note.kind, note.created, note.payload)
+        self.queue.send(*message)
+
+
+def _load_file(config: Config) -> tuple[DatedFileHandler | None, bool]:
+    """The file's handler as far as this process can have it; True if it makes lines."""
+    if config.bare_file is None:
+        return None, True
+    file: DatedFileHandler
+    if config.file is not None:
+        try:
+            file = pickle.loads(config.file)
+            return file, True
+        except Exception:
+            pass  # its formatter's class is not to be found here: the listener has it
+    file = pickle.loads(config.bare_file)
+    return file, False
+
+
+class Attachment:
+    """This process's place in a session: its root logger, and what was there before."""
+
+    def __init__(self, address: str | QueueAddress, channel: Channel, config: Config) -> None:
+        self.address = address
+        self.channel = channel
+        self.config = config
+        self.follows_forks = True  # do forked children belong to the session too?
+        self.handler: QueueHandler | None = None
+        root = logging.getLogger()
+        self._old_handlers = root.handlers
+        self._old_level = root.level
+        self._old_capture = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
+
+    def install(self, handler: QueueHandler) -> None:
+        """Let the handler be the root logger's only one."""
+        self.handler = handler
+        logging.getLogger().handlers = [handler]
+        if self.config.captures_warnings:
+            logging.captureWarnings(True)
+
+    def detach(self) -> None:
+        """Put the root logger back as it was."""
+        root = logging.getLogger()
+        root.handlers = self._old_handlers
+        root.setLevel(self._old_level)
+        if self.config.captures_warnings and not self._old_capture:
+            logging.captureWarnings(False)
+
+    def close(self) -> None:
+        """Give up the channel, after `detach`."""
+        if self.handler is not None:
+            self.handler.end_channel()
+        self.channel.close()
+
+
+_attached: Attachment | None = None
+
+
+def attached() -> Attachment | None:
+    """How this process is attached, None if it is not."""
+    return _attached
+
+
+def set_attached(attachment: Attachment | None) -> None:
+    """Say what `attached` returns from now on."""
+    global _attached
+    _attached = attachment
+
+
+def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None:
+    """Let this process log to a session that another process began.
+
+    For a process that was started some other way than by `multiprocessing`, or
+    where `autoAttach` is off. A second time, for the same session, does nothing.
+
+    Args:
+        address: `session.address`; by default what the environment's
+            `MPLOGGING_SESSION` says, which processes inherit from the session's.
+
+    Raises:
+        SessionClosedError: The session is over, or there is no address.
+        UnsafeSessionError: The session directory is not this user's own with mode
+            0700: somebody else could have written to it.
+    """
+    if address is None:
+        address = os.environ.get(ENVIRONMENT)
+        if address is None:
+            if _attached is not None:
+                return
+            raise SessionClosedError(
+                f"attach() needs an address: {ENVIRONMENT} is not in the environment,"
+                " so no session was running when this process was started"
+            )
+    if not isinstance(address, QueueAddress):
+        address = os.fspath(address)
+    if _attached is not None and _attached.address == address:
+        return
+    channel: Channel
+    if isinstance(address, QueueAddress):
+        channel, data = QueueChannel(address.queue), address.config
+    else:
+        channel = PipeChannel.open(address)
+        data = channel.place.read_config()
+    config: Config = pickle.loads(data)
+    handler = QueueHandler(channel, config)
+    if _attached is not None:
+        _attached.detach()
+        _attached.close()
+    attachment = Attachment(address, channel, config)
+    attachment.install(handler)
+    config.levels.apply()
+    set_attached(attachment)
+
+
+def _after_fork() -> None:
+    """A forked child has its parent's root logger: it gets one of its own."""
+    attachment = _attached
+    if attachment is None:
+        return
+    attachment.channel.after_fork()
+    if attachment.follows_forks:
+        attachment.install(QueueHandler(attachment.channel, attachment.config))
+    else:
+        attachment.detach()
+        attachment.close()
+        set_attached(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
