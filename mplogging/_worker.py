@@ -83,7 +83,7 @@ class QueueHandler(logging.handlers.QueueHandler):
     def handle(self, record: logging.LogRecord) -> Any:
         """As `Handler.handle`, without the lock."""
         if self.filters:
-            verdict = self.filter(record)
+            verdict: Any = self.filter(record)
             if not verdict:
                 return verdict
             if isinstance(verdict, logging.LogRecord):
