@@ -157,6 +157,11 @@ class DatedFileHandler(logging.Handler):
         self.line = self._lines.line
 
     @property
+    def activeFilename(self) -> str:
+        """Path of the file that a record made now goes to."""
+        return self._series.path_of(time.time())
+
+    @property
     def waiting(self) -> int:
         """Lines in memory that the disk refuses for the time being."""
         return self._backlog.count()

@@ -98,6 +98,12 @@ class FileSeries:
         self._is_late = period != self._newest
         return self._last_file
 
+    def path_of(self, created: float) -> str:
+        """Path of the file for records of this time, open or not."""
+        period = self._calendar.period_of(created)
+        part = self._parts.get(period)
+        return self._names.path(period, self._last_part(period) if part is None else part)
+
     def close(self) -> None:
         """Close all files; appending opens them again."""
         for file in self._open_files.values():

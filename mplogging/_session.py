@@ -217,6 +217,12 @@ class LogSession:
         return self._open_address("address")
 
     @property
+    def activeFilename(self) -> str | None:
+        """Path of the file that a record made now goes to; None if the session has no file."""
+        file = self._file or self._given_file
+        return None if file is None else file.activeFilename
+
+    @property
     def initializer(self) -> Callable[..., None]:
         """What a pool's `initializer` takes to make its workers log to this session.
 

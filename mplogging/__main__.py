@@ -1,0 +1,163 @@
+"""The command line: `python -m mplogging run script.py` and `python -m mplogging demo`."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import hashlib
+import importlib.machinery
+import logging
+import multiprocessing
+import os
+import sys
+import types
+from collections.abc import Iterator
+
+from mplogging import ConfigError, LogSession, SessionError, worker
+
+# The module's own name: in a child that has imported it, `__name__` is another.
+_log = logging.getLogger("mplogging.demo")
+_SHOWN_LINES = 8
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "run":
+            return _run(options)
+        return _demo(options)
+    except (ConfigError, SessionError) as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mplogging", description="Multi-process logging into one dated file."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a Python program with a session around it")
+    run.add_argument("script", help="the program's file")
+    run.add_argument("args", nargs=argparse.REMAINDER, help="what the program is given")
+    demo = commands.add_parser("demo", help="hash files in a pool of processes that log")
+    demo.add_argument(
+        "directory",
+        nargs="?",
+        default=os.path.dirname(os.path.abspath(__file__)),
+        help="whose files to hash (default: this package's)",
+    )
+    demo.add_argument("--processes", type=_count, default=4, help="workers (default: %(default)s)")
+    for command in (run, demo):
+        command.add_argument(
+            "--file", default="logs/app.log", help="the log's name (default: %(default)s)"
+        )
+        command.add_argument(
+            "--level", default="INFO", help="the root logger's level (default: %(default)s)"
+        )
+        command.add_argument(
+            "--backup-count", type=int, default=0, help="old files to keep (default: all)"
+        )
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
+
+
+def _session(options: argparse.Namespace) -> LogSession:
+    level = options.level.upper()
+    return LogSession(
+        options.file,
+        level=int(level) if level.isdecimal() else level,
+        backupCount=options.backup_count,
+        handleSignals=True,
+    )
+
+
+# -- run ----------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the script as `python script.py args…` would, in this process."""
+    session = _session(options)
+    try:
+        with open(options.script, "rb") as file:
+            code = compile(file.read(), options.script, "exec", dont_inherit=True)
+    except OSError as error:
+        raise ConfigError(f"script {options.script!r} can't be read: {error.strerror}") from error
+    except (SyntaxError, ValueError) as error:
+        sys.excepthook(type(error), error, None)
+        return 1
+    module = types.ModuleType("__main__")
+    # Spawned children run this file again under another name, and so find its functions.
+    vars(module).update(__file__=options.script, __builtins__=__builtins__, __spec__=None)
+    loader = importlib.machinery.SourceFileLoader("__main__", options.script)
+    vars(module)["__loader__"] = loader
+    sys.modules["__main__"] = module
+    sys.argv[:] = [options.script, *options.args]
+    sys.path[0] = os.path.dirname(os.path.abspath(options.script))
+    with session:
+        try:
+            exec(code, vars(module))
+        except Exception as error:
+            # The traceback that the script would have shown, without our frame.
+            traceback = error.__traceback__ and error.__traceback__.tb_next
+            sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+            return 1
+    return 0
+
+
+# -- demo ---------------------------------------------------------------------------
+
+
+@worker
+def hash_file(path: str) -> str:
+    """The file's SHA-256, logged."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 16), b""):
+                digest.update(block)
+    except OSError as error:
+        _log.warning("%s: %s", path, error.strerror)
+        return ""
+    _log.info("%s  %s", digest.hexdigest(), path)
+    return digest.hexdigest()
+
+
+def _demo(options: argparse.Namespace) -> int:
+    if not os.path.isdir(options.directory):
+        raise ConfigError(f"directory must be one, got {options.directory!r}")
+    paths = sorted(_files_below(options.directory))
+    session = _session(options)
+    with session:
+        _log.info("hashing %d files below %s", len(paths), options.directory)
+        with multiprocessing.Pool(options.processes) as pool:
+            pool.map(hash_file, paths, chunksize=1)
+        _log.info("done")
+    stats = session.stats()
+    path = session.activeFilename
+    assert path is not None
+    with open(path, encoding="utf-8") as file:
+        tail = collections.deque(file, _SHOWN_LINES)
+    print(f"{stats.records} records from {stats.workers + 1} processes are in {path}")
+    print("its last lines:")
+    for line in tail:
+        print(f"  {line}", end="")
+    return 0
+
+
+def _files_below(directory: str) -> Iterator[str]:
+    for place, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(place, name)
+            if os.path.isfile(path):
+                yield path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
