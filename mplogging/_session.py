@@ -372,14 +372,16 @@ class LogSession:
             self._queue = queue
             return QueueChannel(queue), QueueSource(queue)
         self._place = place = Place.make()
-        undo.callback(place.close)
+        undo.callback(place.close)  # twice does no harm
         undo.callback(place.remove)
         try:
             reader, writer = _pipe.make(place)
         except OSError as error:
             raise SessionError(f"no pipe can be made in {place.path!r}: {error}") from error
+        channel = PipeChannel(place, writer)
+        undo.callback(channel.close)
         undo.callback(reader.close)
-        return PipeChannel(place, writer), PipeSource(place, reader, writer)
+        return channel, PipeSource(place, reader, writer)
 
     def _open_outputs(self, undo: contextlib.ExitStack) -> None:
         others = self._given_handlers
@@ -415,13 +417,16 @@ class LogSession:
 
     def _make_config(self) -> Config:
         file = self._file
+        levels = Levels.now()
+        if self._level is not None:
+            levels.of_loggers[""] = self._level
         return Config(
             file=None if file is None else _pickled(file),
             bare_file=None if file is None else pickle.dumps(file.bare_copy()),
             record_level=min((line.handler.level for line in self._sidelines), default=NEVER),
             drop_below=self._drop_below,
             captures_warnings=self._captures_warnings,
-            levels=Levels.now(),
+            levels=levels,
         )
 
     def _publish(self, config: Config) -> str | QueueAddress:

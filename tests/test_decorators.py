@@ -1,0 +1,104 @@
+"""`worker` and what else is pickled, where no other process is needed to see it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import multiprocessing
+import pickle
+
+import jobs
+import pytest
+
+import mplogging
+from mplogging._decorators import Initializer, Passport, Wrapped
+
+
+def test_worker_keeps_what_the_function_is():
+    """Name, module, docstring and signature."""
+    assert jobs.decorated.__name__ == "decorated"
+    assert jobs.decorated.__module__ == "jobs"
+    assert jobs.decorated.__doc__ == "Logs, and fails for negative numbers."
+    assert str(inspect.signature(jobs.decorated)) == "(number: 'int') -> 'int'"
+    assert str(inspect.signature(jobs.Counter(1).count)) == "(number: 'int') -> 'int'"
+    assert jobs.Counter(1).count.__self__.start == 1
+
+
+def test_worker_outside_any_session_is_a_plain_call(caplog):
+    """The exception is raised, and nothing logged about it."""
+    assert jobs.decorated(1) == 1
+    with pytest.raises(ValueError):
+        jobs.decorated(-1)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_worker_logs_an_exception_once(tmp_path):
+    """Also where it passes through two decorated functions; logger and level are the first's."""
+    with mplogging.LogSession(tmp_path / "app.log", format="%(levelname)s %(name)s %(message)s"):
+        with pytest.raises(ValueError) as caught:
+            jobs.decorated_specially()
+        with pytest.raises(ValueError):
+            raise caught.value
+    (path,) = tmp_path.iterdir()
+    text = path.read_text()
+    assert text.count("uncaught exception") == 1
+    assert "ERROR jobs uncaught exception in decorated\nTraceback" in text
+
+
+def test_worker_arguments_are_checked():
+    """A level that there is not, and something that can't be called."""
+    with pytest.raises(mplogging.ConfigError, match="level .*LOUD"):
+        mplogging.worker(level="LOUD")
+    with pytest.raises(TypeError, match="42"):
+        mplogging.worker(42)
+
+
+def test_pickled_outside_a_session():
+    """Loading gives the very same function, and a method of an equal instance."""
+    assert pickle.loads(pickle.dumps(jobs.decorated)) is jobs.decorated
+    assert pickle.loads(pickle.dumps(jobs.Counter(3).count))(4) == 7
+
+
+def test_what_can_no_longer_attach_warns_and_goes_on(tmp_path):
+    """A pool whose initializer raised would start workers without end."""
+    with mplogging.LogSession(tmp_path / "app.log") as session:
+        initializer, wrapped = session.initializer, session.wrap(len)
+        assert isinstance(initializer, Initializer) and isinstance(wrapped, Wrapped)
+        initializer, wrapped = pickle.loads(pickle.dumps((initializer, wrapped)))
+        pickled = pickle.dumps(jobs.decorated)
+    with pytest.warns(mplogging.MPLoggingWarning, match="is over"):
+        initializer(1, two=2)
+    with pytest.warns(mplogging.MPLoggingWarning, match="is over"):
+        assert wrapped("four") == 4
+    with pytest.warns(mplogging.MPLoggingWarning, match="is over"):
+        assert pickle.loads(pickled)(5) == 5
+
+
+def test_in_the_sessions_own_process_attaching_does_nothing(tmp_path):
+    """Initializer, wrapper, `attach` and a decorated function, called in the parent."""
+    with mplogging.LogSession(tmp_path / "app.log") as session:
+        handlers = logging.getLogger().handlers[:]
+        session.initializer()
+        session.wrap(len)("")
+        mplogging.attach()
+        mplogging.attach(session.address)
+        assert jobs.decorated(1) == 1
+        assert logging.getLogger().handlers == handlers
+
+
+def test_wrap_refuses_what_cannot_be_called(tmp_path):
+    """And says what it was given."""
+    with mplogging.LogSession(tmp_path / "app.log") as session:
+        with pytest.raises(TypeError, match="'no function'"):
+            session.wrap("no function")
+
+
+def test_without_the_private_name_nothing_happens(monkeypatch):
+    """Where `multiprocessing` has no `_config`, passports are silently not issued."""
+
+    class Process:
+        pass
+
+    monkeypatch.setattr(multiprocessing, "current_process", Process)
+    Passport("nowhere").issue()
+    Passport.revoke()

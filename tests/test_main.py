@@ -1,0 +1,127 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import START_METHODS, texts
+
+SCRIPT = """
+import logging, multiprocessing, sys
+
+logging.basicConfig(level=logging.INFO)
+
+
+def work(number):
+    logging.getLogger("work").info("number %d", number)
+    return number
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    assert __file__ == "script.py", __file__
+    with multiprocessing.Pool(2) as pool:
+        print(sum(pool.map(work, range(10))))
+    exec(sys.argv[2])
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs `python -m mplogging` in an empty directory that holds the script."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "mplogging", *arguments],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("method", START_METHODS)
+def test_run_needs_no_change_of_the_program(run, tmp_path, method):
+    """Its workers' records are in the file, its output and status are its own."""
+    done = run("run", "--file", "here/my.log", "script.py", method, "sys.exit(7)")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "45\n", "")
+    (text,) = texts(tmp_path / "here").values()
+    assert sorted(re.findall(r"work: number (\d)\n", text)) == list("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "said"),
+    [
+        ("", 0, ""),
+        ("sys.exit('enough')", 1, "enough\n"),
+        ("raise KeyError('x')", 1, "KeyError: 'x'\n"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM, ""),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGINT)", -signal.SIGINT, "KeyboardI"),
+    ],
+)
+def test_run_ends_as_the_script_does(run, tmp_path, end, status, said):
+    """By returning, exiting, an exception or a signal; all records are written."""
+    done = run("run", "script.py", "fork", end)
+    assert done.returncode == status
+    assert said in done.stderr
+    if "KeyError" in end:
+        assert 'File "script.py"' in done.stderr and "mplogging" not in done.stderr
+    (text,) = texts(tmp_path / "logs").values()
+    assert text.count("work: number") == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "missing.py"], "'missing.py'"),
+        (["run", "--level", "loud", "script.py"], "'LOUD'"),
+        (["run", "--file", "script.py/app.log", "script.py"], "script.py/app.log"),
+        (["run", "--backup-count", "-1", "script.py"], "-1"),
+        (["demo", "missing"], "'missing'"),
+        (["demo", "--processes", "0"], "0"),
+        ([], "required"),
+    ],
+)
+def test_bad_arguments(run, tmp_path, arguments, said):
+    """Status 2 and one clear line; nothing is made."""
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr and "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == ["script.py"]
+
+
+def test_a_script_with_a_syntax_error(run, tmp_path):
+    """Is reported as Python reports it."""
+    (tmp_path / "script.py").write_text("def\n")
+    done = run("run", "script.py")
+    assert done.returncode == 1
+    assert "SyntaxError" in done.stderr and "mplogging" not in done.stderr
+
+
+def test_demo(run, tmp_path):
+    """It tells where the log is, how many records there are, and shows the last lines."""
+    (tmp_path / "data").mkdir()
+    for number in range(20):
+        (tmp_path / "data" / f"{number}.bin").write_bytes(bytes(1000 * number))
+    done = run("demo", "data", "--processes", "3")
+    assert done.returncode == 0 and done.stderr == ""
+    ((name, text),) = texts(tmp_path / "logs").items()
+    lines = text.splitlines()
+    assert len(lines) == 22
+    head, _, *shown = done.stdout.splitlines()
+    found = re.fullmatch(r"22 records from (\d) processes are in (.*)", head)
+    assert found and 2 <= int(found[1]) <= 4 and found[2].endswith(f"logs/{name}")
+    assert [line.strip() for line in shown] == lines[-8:]
+    assert lines[-1].endswith("done")
+
+
+def test_demo_hashes_its_own_package_by_default(run, tmp_path):
+    """With no argument, there is something to see."""
+    done = run("demo")
+    assert done.returncode == 0
+    assert "_session.py" in "".join(texts(tmp_path / "logs").values())
