@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigError(f"script {options.script!r} can't be read: {error.strerror}") from error
     except (SyntaxError, ValueError) as error:
-        sys.excepthook(type(error), error, None)
+        sys.excepthook(type(error), error.with_traceback(None), None)
         return 1
     module = types.ModuleType("__main__")
     # Spawned children run this file again under another name, and so find its functions.

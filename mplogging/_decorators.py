@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import logging
 import multiprocessing
 import os
@@ -17,7 +18,6 @@ from ._worker import QueueAddress, attach, attached
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
-Address = "str | QueueAddress"
 
 
 def attach_if_possible(address: str | QueueAddress) -> None:
@@ -163,6 +163,11 @@ class _Method:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.__func__(self.__self__, *args, **kwargs)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        whole = inspect.signature(self.__func__)
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
 
     def __reduce__(self) -> Any:
         name: str = self.__name__  # type: ignore[attr-defined]
