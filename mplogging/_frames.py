@@ -13,7 +13,6 @@ after bytes that are no frame the next good one is found.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -31,6 +30,7 @@ INCOMPLETE = 7  # never on the wire: what a decoder says of a message that stopp
 _TAGS = {int.from_bytes(_MAGIC + bytes([kind]), "little"): kind for kind in range(LINE, PART + 1)}
 _TAG_OF = {kind: tag for tag, kind in _TAGS.items()}
 LINE_TAG = _TAG_OF[LINE]
+_LAST_PID = 0x7FFFFFFF  # no system call takes a larger one
 
 pack_header = _HEADER.pack
 
@@ -84,6 +84,10 @@ def frames(message: Message, number: int, frame_bytes: int) -> Iterator[bytes]:
 class Decoder:
     """Turns bytes, cut anywhere, into messages.
 
+    Garbage costs no good frame before or after it. Only a header with a false
+    length can swallow frames: those up to its claimed end, if another frame
+    begins just there, or the bytes that have been read end within a header of it.
+
     Args:
         frame_bytes: The longest frame that a sender makes.
     """
@@ -114,23 +118,26 @@ class Decoder:
             stop = body + length
             if tag == line_tag and start <= created < end and stop <= size:
                 add_line(data[body:stop])
-            elif self._is_header(tag, length, pid, created):
+            elif self._is_header(tag, length, pid):
                 if stop > size:
                     break
-                if self._is_frame_at(data, stop):
+                inner = stop
+                if not self._is_frame_at(data, stop):
+                    inner = self._next_header(data, position + 1)
+                if inner < stop:  # a header in its midst, none at its end: a false length
+                    corrupt += 1
+                    stop = inner
+                else:
                     message = self._message(tag, pid, created, data[body:stop], events)
                     if message is not None:
                         _sort_in(message, start, end, lines, events)
-                else:
-                    corrupt += 1
-                    stop = self._next_header(data, position + 1)
             else:
                 corrupt += 1
                 stop = self._next_header(data, position)
                 inner = self._next_header(data, previous + 1) if position else stop
                 if inner < position:
-                    # What seemed a line just before had a header in its midst:
-                    # its length was false. The fast path above does not look ahead.
+                    # The same of what seemed a line just before. The fast path
+                    # above does not look ahead.
                     lines.pop()
                     stop = inner
             previous, position = position, stop
@@ -139,9 +146,16 @@ class Decoder:
 
     def finish(self) -> Batch:
         """No more bytes will come: what is incomplete stays so."""
-        corrupt, self._carry = bool(self._carry), b""
-        events = [event for pid in self.waiting_for() for event in self.give_up(pid)]
-        return Batch([], events, int(corrupt))
+        events: list[Message] = []
+        corrupt = 0
+        while data := self._carry:  # what seemed the beginning of a frame had a false length
+            self._carry = b""
+            found = self.decode(data[self._next_header(data, 1) :], 0.0, 0.0)
+            events += found.events
+            corrupt += 1 + found.corrupt
+        for pid in self.waiting_for():
+            events += self.give_up(pid)
+        return Batch([], events, corrupt)
 
     def waiting_for(self) -> set[int]:
         """The pids of which a message has begun and not ended."""
@@ -152,24 +166,21 @@ class Decoder:
         numbers = [key for key in self._partials if key[0] == pid]
         return [_incomplete(key, self._partials.pop(key)) for key in numbers]
 
-    def _is_header(self, tag: int, length: int, pid: int, created: float) -> bool:
-        return tag in _TAGS and length <= self._longest and pid > 0 and math.isfinite(created)
+    def _is_header(self, tag: int, length: int, pid: int) -> bool:
+        return tag in _TAGS and length <= self._longest and 0 < pid <= _LAST_PID
 
     def _is_frame_at(self, data: bytes, position: int) -> bool:
         if position + HEADER_BYTES > len(data):
             return data[position : position + len(_MAGIC)] == _MAGIC[: len(data) - position]
-        return self._is_header(*_HEADER.unpack_from(data, position))
+        return self._is_header(*_HEADER.unpack_from(data, position)[:3])
 
     def _next_header(self, data: bytes, position: int) -> int:
-        """Where the next good header may begin; past the end if nowhere."""
-        while True:
-            found = data.find(_MAGIC, position)
-            if found < 0:
-                # The end may hold the beginning of a magic.
-                return max(position, len(data) - len(_MAGIC) + 1)
+        """Where the next good header begins, or may begin; the end if nowhere."""
+        while (found := data.find(_MAGIC[:1], position)) >= 0:
             if self._is_frame_at(data, found):
                 return found
             position = found + 1
+        return len(data)
 
     def _message(
         self, tag: int, pid: int, created: float, payload: bytes, events: list[Message]
