@@ -14,6 +14,9 @@ from ._lock import FileLock
 # How often (seconds) to look whether the file still stands under its name.
 # Compression waits for longer than this since the last write.
 LOOK_INTERVAL = 0.1
+# Seconds for which half a line must stay as it is to count as left by the dead.
+# An append without the lock (its holder was stopped) may just be going on.
+_SETTLING = 0.01
 _BLOCK_BYTES = 65536
 _UNOPENED, _UNKNOWN = -1, -2
 
@@ -56,10 +59,10 @@ class AppendFile:
             single chunk larger than it is written whole into an empty file.
         sealed_by: Paths of which one exists once the file is compressed.
         sealed_after: The time from which on it may get compressed.
-        cut_fragments: Cut off half a line that is found on opening. If False
-            (default), it is what a crashed machine left: it stays, with a line
-            of its own. While the file is open, half a line is always cut: it is
-            what a killed process left of a call that never returned.
+        cut_since: Half a line that is found on opening, and was written earlier
+            than this, is what a crashed machine left: it stays, with a line of
+            its own. Any other is what a killed process left of a call that
+            never returned: it is cut off.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class AppendFile:
         max_bytes: int = 0,
         sealed_by: Sequence[str] = (),
         sealed_after: float = 0.0,
-        cut_fragments: bool = False,
+        cut_since: float = float("inf"),
     ) -> None:
         self.path = path
         self._lock = lock
@@ -78,7 +81,7 @@ class AppendFile:
         self._max_bytes = max_bytes
         self._sealed_by = sealed_by
         self._sealed_after = sealed_after
-        self._cuts = cut_fragments
+        self._cut_since = cut_since
         self._end = _UNOPENED  # where this process last saw the file end
         self._look_due = 0.0
         self.descriptor, self.is_new = open_for_append(path, access)
@@ -89,12 +92,13 @@ class AppendFile:
         Raises:
             Elsewhere, Full, Failed: with the chunks that are not in the file.
         """
-        descriptor = self.descriptor
-        is_locked = self._lock.acquire(descriptor)
+        descriptor, lock = self.descriptor, self._lock
         try:
+            # Within the try: a signal may raise as soon as the lock is taken.
+            is_locked = lock.acquire(descriptor)
             if time.monotonic() >= self._look_due:
                 self._look(chunks)
-            if not is_locked and self._sealed_by and time.time() >= self._sealed_after:
+            if not is_locked and lock.is_held_up and time.time() >= self._sealed_after:
                 raise Full(chunks)  # whoever holds the lock may be sealing it
             end = os.lseek(descriptor, 0, os.SEEK_END)
             if end != self._end:
@@ -112,10 +116,10 @@ class AppendFile:
             if len(fitting) < len(chunks):
                 raise Full(chunks[len(fitting):])
         except OSError as error:
+            self._look_due = 0.0  # nothing was written that would put off the sealing
             raise Failed(chunks) from error
         finally:
-            if is_locked:
-                self._lock.release(descriptor)
+            lock.release(descriptor)
 
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
@@ -140,18 +144,25 @@ class AppendFile:
     def _mend(self, end: int, is_locked: bool) -> int:
         """Someone else wrote, or nobody yet: make sure that a line can begin here."""
         descriptor, ending = self.descriptor, self._access.terminator
-        is_opening = self._end == _UNOPENED
         if end == 0:
             return os.write(descriptor, self._access.header) if self._access.header else 0
-        if not ending or os.pread(descriptor, len(ending), end - len(ending)) == ending:
+        if not ending or self._ends_with(ending, end):
             return end
-        if is_opening and not self._cuts:
+        is_opening = self._end == _UNOPENED
+        if is_opening and os.fstat(descriptor).st_mtime < self._cut_since:
             return end + os.write(descriptor, ending)
         if is_locked:
             # No living writer is at work, or we would not hold the lock.
+            time.sleep(_SETTLING)
+            settled = os.lseek(descriptor, 0, os.SEEK_END)
+            if settled != end:
+                return self._mend(settled, is_locked)
             end = self._last_line_end(end)
             os.ftruncate(descriptor, end)
         return end
+
+    def _ends_with(self, ending: bytes, end: int) -> bool:
+        return os.pread(self.descriptor, len(ending), max(0, end - len(ending))) == ending
 
     def _last_line_end(self, end: int) -> int:
         ending = self._access.terminator
@@ -176,7 +187,7 @@ class AppendFile:
             end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
             if end == os.fstat(self.descriptor).st_size:
                 os.ftruncate(self.descriptor, end - (written - whole_bytes))
-            self._end = _UNKNOWN
+            self._end, self._look_due = _UNKNOWN, 0.0
             raise Failed(chunks[whole:]) from error
 
 
@@ -225,6 +236,8 @@ def make_directories(path: str, mode: int | None) -> None:
     try:
         os.mkdir(path)
     except FileExistsError:
+        if not os.path.isdir(path):
+            raise  # a file, or a link to nowhere: another try would end here too
         return
     if mode is not None:
         os.chmod(path, mode)

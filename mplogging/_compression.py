@@ -1,15 +1,16 @@
 """Finished log files are compressed, beside the logging and safe from any kill.
 
 The compressed copy grows under a temporary name, whose lock makes this one
-process's work. When it is complete, and under the lock of the log file itself,
-it is renamed into place and the log file removed. A kill between these two
-leaves both, with the same content, and the next pass removes the one. Nobody
-appends to a log file whose compressed form exists: later lines for its period
-go to the period's next part (`_appending.Elsewhere`).
+process's work. When it is complete and on the disk, it is renamed into place
+and the log file removed, under the lock of the log file itself. A kill between
+these two leaves both, with the same content, and the next pass removes the one.
+Nobody appends to a log file whose compressed form exists: later lines for its
+period go to the period's next part (`_appending.Elsewhere`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib
 import os
@@ -56,44 +57,58 @@ class Compressor:
     """
 
     def __init__(self, names: FileNames, algorithm: str, grace: float) -> None:
-        if not grace > LOOK_INTERVAL:
-            raise ConfigError(f"compressAfter must be above {LOOK_INTERVAL} s, got {grace!r}")
         self._names = names
         self._algorithm = algorithm
         self._open = opener_of(algorithm)
         self._grace = grace
+        self.forget()
+
+    def forget(self) -> None:
+        """In a forked child: the thread and what it holds are the parent's."""
         self._lock = FileLock(_LOCK_TIMEOUT)
         self._stopping = threading.Event()
+        self._guard = threading.RLock()  # of the thread's beginning and end
         self._thread: threading.Thread | None = None
+        self._is_wanted = False
 
     def start(self) -> None:
         """See that finished files get compressed; returns at once."""
-        if self._thread is not None and self._thread.is_alive():
-            return
-        self._stopping = threading.Event()
-        thread = threading.Thread(target=self._run, name="mplogging-compressor", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            return  # the interpreter is ending: the next process sees to them
-        self._thread = thread
+        with self._guard:
+            self._is_wanted = True
+            if self._thread is not None:
+                return
+            self._stopping = threading.Event()
+            self._thread = threading.Thread(
+                target=self._run, args=(self._stopping,), name="mplogging-compressor", daemon=True
+            )
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._thread = None  # the interpreter is ending: the next process sees to them
 
     def stop(self, timeout: float = 5.0) -> None:
         """End the thread; a file half compressed is left to the next one."""
-        self._stopping.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(timeout)
-        self._thread = None
+        with self._guard:
+            thread, self._thread = self._thread, None
+            self._stopping.set()
+        if thread is not None:
+            thread.join(timeout)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            self._is_wanted = False
             try:
                 is_done = self.compress_finished()
             except OSError:
                 is_done = False
-            if is_done:
-                return
-            self._stopping.wait(self._grace)
+            if not is_done:
+                stopping.wait(self._grace)
+                continue
+            with self._guard:
+                if not self._is_wanted:  # else a period has ended in the meantime
+                    if self._thread is threading.current_thread():
+                        self._thread = None
+                    return
 
     def compress_finished(self) -> bool:
         """One pass; True if no file is left that will be due without further ado."""
@@ -103,7 +118,10 @@ class Compressor:
             if self._stopping.is_set():
                 return True
             if not file.compression and file.period.end <= now:
-                is_done &= self._is_quiet(file.path) and self._compress(file)
+                try:
+                    is_done &= self._is_quiet(file.path) and self._compress(file)
+                except OSError:
+                    is_done = False
         self._sweep()
         return is_done
 
@@ -119,23 +137,24 @@ class Compressor:
     def _compress(self, file: LogFile) -> bool:
         target = self._names.path(file.period, file.part, self._algorithm)
         temporary = target + _TEMPORARY
-        flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            source = open(file.path, "rb")
+            source = open(file.path, "rb", opener=_no_link)
         except FileNotFoundError:
             return True
-        with source, os.fdopen(os.open(temporary, flags, 0o600), "r+b") as copy:
+        with source, open(temporary, "r+b", opener=_made) as copy:
             if not try_lock(copy.fileno()):
                 return True  # another process is at it
             try:
                 if not _is_at(copy, temporary):
                     return True  # another process has just finished it
                 if os.path.exists(target):
-                    return self._finish(source, file.path, target, temporary)
+                    return self._finish(source, file.path, target)
                 copy.truncate(0)
                 size = self._copy(source, copy)
                 return size is not None and self._commit(source, size, copy, file.path, target)
             finally:
+                if _is_at(copy, temporary):  # for a full disk, each byte counts
+                    os.unlink(temporary)
                 # Said, not left to close(): a forked child may hold a copy.
                 unlock(copy.fileno())
 
@@ -156,6 +175,11 @@ class Compressor:
         status = os.fstat(source.fileno())
         os.fchmod(copy.fileno(), status.st_mode & 0o7777)
         os.fsync(copy.fileno())
+        # Who has looked for the compressed form before writing the last of these
+        # bytes will look again from now on. (The monotonic clock says so, which
+        # no one sets.)
+        if self._stopping.wait(LOOK_INTERVAL):
+            return False
         if not self._lock.acquire(source.fileno()):
             return False
         try:
@@ -164,16 +188,16 @@ class Compressor:
                 return False
             os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
             os.rename(target + _TEMPORARY, target)
+            _sync_directory(os.path.dirname(target))
             os.unlink(path)
             return True
         finally:
             self._lock.release(source.fileno())
 
-    def _finish(self, source: IO[bytes], path: str, target: str, temporary: str) -> bool:
+    def _finish(self, source: IO[bytes], path: str, target: str) -> bool:
         """Both forms exist: a kill came between rename and unlink, or they differ."""
         with self._open(target, "rb") as compressed:
             is_same = _same_content(source, compressed)
-        os.unlink(temporary)
         if is_same and self._lock.acquire(source.fileno()):
             try:
                 if _is_at(source, path) and not source.read(1):
@@ -192,9 +216,29 @@ class Compressor:
                     continue
                 if os.path.exists(self._names.path(owner.period, owner.part)):
                     continue
-                with open(path, "rb") as leftover:
-                    if try_lock(leftover.fileno()) and _is_at(leftover, path):
-                        os.unlink(path)
+                with contextlib.suppress(OSError), open(path, "rb", opener=_no_link) as leftover:
+                    if try_lock(leftover.fileno()):
+                        if _is_at(leftover, path):
+                            os.unlink(path)
+                        unlock(leftover.fileno())
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _made(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CREAT, 0o600)
+
+
+def _sync_directory(path: str) -> None:
+    """After a power cut, too, the compressed file is there before the other is gone."""
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # not every file system can
+            os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _is_at(file: IO[bytes], path: str) -> bool:

@@ -16,17 +16,20 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from ._appending import Access, Failed
+from ._appending import LOOK_INTERVAL, Access
 from ._backlog import Backlog
-from ._compression import Compressor
-from ._errors import ConfigError
+from ._compression import Compressor, opener_of
+from ._errors import ConfigError, MPLoggingError
 from ._lines import LineFormat
-from ._link import StableLink
+from ._link import StableLink, link_path
 from ._lock import IS_AVAILABLE, FileLock, NoLock
 from ._names import FileNames
 from ._periods import Calendar
 from ._retention import Retention
 from ._series import FileSeries
+
+_LONG = 4e9  # seconds: a century and more, yet not too much for a wait
+_PLAIN = "%(asctime)s %(levelname)s %(message)s"
 
 
 class DatedFileHandler(logging.Handler):
@@ -92,7 +95,7 @@ class DatedFileHandler(logging.Handler):
         maxBytes: int = 0,
         compress: str | None = None,
         compressAfter: float = 60.0,
-        symlink: bool | str = False,
+        symlink: bool | str | os.PathLike[str] = False,
         mode: int | None = None,
         dirMode: int | None = None,
         lock: bool = True,
@@ -102,64 +105,62 @@ class DatedFileHandler(logging.Handler):
     ) -> None:
         settings = dict(locals())
         del settings["self"], settings["__class__"]
-        # What a copy of this handler, unpickled in another process, is made of.
-        self._settings = settings
-        for name in ("backupCount", "maxTotalBytes", "maxBytes", "bufferBytes"):
-            _check_count(name, settings[name])
-        for name in ("mode", "dirMode"):
-            if settings[name] is not None:
-                _check_count(name, settings[name])
-        _check_seconds("lockTimeout", lockTimeout)
         age = maxAge.total_seconds() if isinstance(maxAge, datetime.timedelta) else maxAge
-        _check_seconds("maxAge", age)
-        self.encoding = encoding or "utf-8"
-        self.errors = errors or "strict"
+        _check(settings, age)
+        self.encoding = "utf-8" if encoding is None else encoding
+        self.errors = "strict" if errors is None else errors
         self.utc, self.atTime, self.interval = bool(utc), atTime, interval
         self.backupCount, self.maxBytes = backupCount, maxBytes
         self._newlines = newlines
         self._calendar = Calendar(when, interval, utc, atTime)
         self.when = self._calendar.when
-        names = FileNames(os.fspath(filename), self._calendar, suffix)
-        settings["filename"] = names.filename  # absolute: a copy may start elsewhere
+        names = FileNames(filename, self._calendar, suffix)
         self.baseFilename = names.stable or names.filename
-        link = _link_path(symlink, names)
-        if compress is not None and not (lock and IS_AVAILABLE):
-            raise ConfigError(f"compress={compress!r} needs lock=True")
-        self._compressor = (
-            Compressor(names, compress, compressAfter) if compress is not None else None
-        )
-        self._backlog = Backlog(bufferBytes)
-        self._is_writing = False
-        self._lost_reported = 0
-        super().__init__()
+        link = link_path(symlink, names)
+        self._settings = {  # absolute: a copy may start elsewhere
+            **settings, "filename": names.filename, "symlink": link or False,
+        }
         self.setFormatter(None)
+        has_lock = lock and IS_AVAILABLE
+        self._compressor = Compressor(names, compress, compressAfter) if compress else None
         self._series = FileSeries(
             self._calendar,
             names,
-            FileLock(lockTimeout) if lock and IS_AVAILABLE else NoLock(),
+            FileLock(lockTimeout) if has_lock else NoLock(),
             Access(mode, dirMode, self._lines.file_header, self._lines.terminator),
             maxBytes,
             Retention(names, backupCount, age, maxTotalBytes),
-            StableLink(link, names) if link else None,
+            StableLink(link, names, FileLock(1.0) if has_lock else NoLock()) if link else None,
             self._compressor,
             self._report,
         )
+        self._backlog = Backlog(
+            self._series.append, self._report_trouble, self._write_loss, bufferBytes
+        )
+        # Last, as logging.shutdown() closes whatever has come as far as this.
+        super().__init__()
+        _handlers.add(self)
         if not delay:
             self.open()
-        _handlers.add(self)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
         """As `Handler.setFormatter`; what the formatter is set to do holds from here on."""
-        super().setFormatter(fmt)
+        self.formatter = fmt
+        overrides = type(self).format is not logging.Handler.format or "format" in vars(self)
         self._lines = LineFormat(
-            fmt or logging.Formatter(), self.encoding, self.errors, self.terminator, self._newlines
+            self if overrides else fmt or logging.Formatter(),
+            self.encoding, self.errors, self.terminator, self._newlines,
         )
         self.line = self._lines.line
 
     @property
     def activeFilename(self) -> str:
         """Path of the file that a record made now goes to."""
-        return self._series.path_of(time.time())
+        self.acquire()
+        try:
+            return self._series.path_of(time.time())
+        finally:
+            self.release()
 
     @property
     def waiting(self) -> int:
@@ -169,7 +170,7 @@ class DatedFileHandler(logging.Handler):
     @property
     def lost(self) -> int:
         """Lines given up because the disk refused them for too long."""
-        return self._lost_reported + self._backlog.lost
+        return self._backlog.lost_in_all
 
     @property
     def late(self) -> int:
@@ -202,29 +203,7 @@ class DatedFileHandler(logging.Handler):
         """
         self.acquire()
         try:
-            backlog = self._backlog
-            if self._is_writing:
-                # A signal handler logs in the midst of a write by its own
-                # thread, which sees to these lines when it is done.
-                backlog.add(created, chunks)
-                return
-            self._is_writing = True
-            try:
-                if backlog.cause is not None and not backlog.is_resting():
-                    self._write_backlog()
-                if backlog.cause is not None:
-                    backlog.add(created, chunks)
-                    return
-                try:
-                    self._series.append(created, chunks)
-                except Failed as failed:
-                    backlog.waiting.appendleft((created, failed.chunks))
-                    self._note_failure(failed)
-                else:
-                    if backlog.waiting:
-                        self._write_backlog()
-            finally:
-                self._is_writing = False
+            self._backlog.write(created, chunks)
         finally:
             self.release()
 
@@ -236,12 +215,7 @@ class DatedFileHandler(logging.Handler):
         """Try to write what waits in memory."""
         self.acquire()
         try:
-            if not self._is_writing and (self._backlog.waiting or self._backlog.lost):
-                self._is_writing = True
-                try:
-                    self._write_backlog()
-                finally:
-                    self._is_writing = False
+            self._backlog.flush()
         finally:
             self.release()
 
@@ -252,76 +226,54 @@ class DatedFileHandler(logging.Handler):
         """
         self.acquire()
         try:
-            self.flush()
-            if self.waiting:
-                self._report(f"{self.waiting} lines of {self.baseFilename} are lost at its end")
-                self._backlog.lost += self.waiting
-                self._backlog.waiting.clear()
-            self._series.close()
+            # A signal handler that closes in the midst of a write by its own
+            # thread must not take the file away from it.
+            if not self._backlog.is_writing:
+                self._backlog.flush()
+                given_up = self._backlog.give_up()
+                if given_up:
+                    self._report_trouble(f"{given_up} lines are lost at its end")
+                self._series.close()
         finally:
             self.release()
         if self._compressor is not None:
             self._compressor.stop()
         super().close()
 
-    def _write_backlog(self) -> None:
-        backlog = self._backlog
+    def _write_loss(self, lost: int, cause: BaseException | None) -> None:
+        record = _own_record(
+            logging.WARNING, f"{lost} lines were lost while the log could not be written: {cause}"
+        )
         try:
-            if backlog.lost:
-                self._write_loss()
-            while backlog.waiting:
-                created, chunks = backlog.waiting[0]
-                try:
-                    self._series.append(created, chunks)
-                except Failed as failed:
-                    backlog.written(failed.chunks)
-                    raise
-                except BaseException:
-                    backlog.written()  # not the disk's fault: another try would fail too
-                    raise
-                backlog.written()
-        except Failed as failed:
-            self._note_failure(failed)
-        else:
-            backlog.cause = None
+            line = self.line(record)
+        except Exception:  # a format that asks for fields of the program's own
+            line = LineFormat(
+                logging.Formatter(_PLAIN), self.encoding, terminator=self.terminator
+            ).line(record)
+        self._series.append(record.created, (line,))
 
-    def _write_loss(self) -> None:
-        """The first line after an incident says what it cost."""
-        lost, self._backlog.lost = self._backlog.lost, 0
-        record = logging.makeLogRecord({
-            "name": "mplogging", "levelno": logging.WARNING, "levelname": "WARNING",
-            "msg": "%d lines were lost while the log could not be written: %s",
-            "args": (lost, self._backlog.cause),
-        })
-        try:
-            self._series.append(record.created, (self.line(record),))
-        except Failed:
-            self._backlog.lost += lost
-            raise
-        self._lost_reported += lost
-
-    def _note_failure(self, failed: Failed) -> None:
-        cause = failed.__cause__ or failed
-        if self._backlog.failed(cause):
-            self._report(f"{self.baseFilename} can't be written, lines wait in memory: {cause}")
+    def _report_trouble(self, what: str) -> None:
+        self._report(f"{self.baseFilename}: {what}")
 
     def _report(self, message: str) -> None:
         """One word on stderr, or to whoever has overridden `handleError`."""
-        self.handleError(logging.makeLogRecord({
-            "name": "mplogging", "levelno": logging.ERROR, "levelname": "ERROR", "msg": message,
-        }))
+        try:
+            raise MPLoggingError(message)  # handleError shows the exception at hand
+        except MPLoggingError:
+            self.handleError(_own_record(logging.ERROR, message))
 
     def take_over(self) -> None:
         """Go on for a process that was killed: half a line at a file's end is what
         it left of a write that was cut short, and is cut off. Otherwise half a
         line that is found on opening stays, with a line of its own."""
-        self._series.cut_fragments = True
+        self._series.cut_since = 0.0
 
     def after_fork(self) -> None:
         """In a child: the parent's descriptors, its locks and its lines are not ours."""
         self._backlog.clear()
-        self._is_writing = False
         self._series.close()
+        if self._compressor is not None:
+            self._compressor.forget()
 
     def bare_copy(self) -> DatedFileHandler:
         """A handler for the same files, without formatter, filters and open files."""
@@ -346,27 +298,42 @@ def _rebuilt(
     return handler
 
 
-def _link_path(symlink: bool | str, names: FileNames) -> str | None:
-    if symlink is False:
-        return None
-    if symlink is not True:
-        return os.path.abspath(os.fspath(symlink))
-    if names.stable is None:
-        raise ConfigError(
-            f"symlink=True needs a filename without directives, got {names.filename!r}:"
-            " give the link's name"
-        )
-    return names.stable
+def _check(settings: dict[str, Any], age: Any) -> None:
+    """Refuse what is not refused where it is used."""
+    for name in ("delay", "utc", "lock"):
+        if settings[name] not in (True, False):
+            raise ConfigError(f"{name} must be True or False, got {settings[name]!r}")
+    for name in ("backupCount", "maxTotalBytes", "maxBytes", "bufferBytes"):
+        _check_count(name, settings[name])
+    for name in ("mode", "dirMode"):
+        if settings[name] is not None:
+            _check_count(name, settings[name], 0o7777)
+    for name in ("maxAge", "compressAfter", "lockTimeout"):
+        value = age if name == "maxAge" else settings[name]
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (is_number and 0 <= value < _LONG):
+            raise ConfigError(f"{name} must be 0 or more, in seconds, got {settings[name]!r}")
+    if settings["compress"] is not None:
+        opener_of(settings["compress"])
+        if not (settings["lock"] and IS_AVAILABLE):
+            raise ConfigError(f"compress={settings['compress']!r} needs lock=True, got lock=False")
+        if settings["compressAfter"] <= LOOK_INTERVAL:
+            raise ConfigError(
+                f"compressAfter must be above {LOOK_INTERVAL} s, got {settings['compressAfter']!r}"
+            )
 
 
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ConfigError(f"{name} must be a whole number, 0 or more, got {value!r}")
+def _check_count(name: str, value: Any, most: float = float("inf")) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        limits = "0 or more" if most == float("inf") else f"0 to 0o{int(most):o}"
+        raise ConfigError(f"{name} must be a whole number, {limits}, got {value!r}")
 
 
-def _check_seconds(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        raise ConfigError(f"{name} must be 0 or more, in seconds, got {value!r}")
+def _own_record(level: int, message: str) -> logging.LogRecord:
+    return logging.makeLogRecord({
+        "name": "mplogging", "levelno": level, "levelname": logging.getLevelName(level),
+        "msg": message,
+    })
 
 
 _handlers: weakref.WeakSet[DatedFileHandler] = weakref.WeakSet()

@@ -7,14 +7,18 @@ the cost of a log call. Any other formatter is called as it is written.
 
 from __future__ import annotations
 
+import codecs
 import copy
 import logging
 import operator
 import re
 import time
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from ._errors import ConfigError
+
+Text = Callable[[logging.LogRecord], str]
 
 NEWLINES = ("keep", "escape", "indent")
 _INDENT = "    "
@@ -22,7 +26,11 @@ _FIELD = re.compile(r"%(?:\((?P<name>[^)]*)\))?(?P<spec>[#0\- +]*\d*(?:\.\d+)?[a
 # Whatever ends a line somewhere, or moves a terminal's cursor.
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in
              (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
-_STANDARD = ("format", "formatTime", "formatMessage", "usesTime")
+# As they are, not as somebody has replaced them since.
+_STANDARD = {
+    name: getattr(logging.Formatter, name)
+    for name in ("format", "formatTime", "formatMessage", "usesTime")
+}
 
 
 class LineFormat:
@@ -37,7 +45,7 @@ class LineFormat:
 
     def __init__(
         self,
-        formatter: logging.Formatter,
+        formatter: logging.Formatter | logging.Handler,
         encoding: str = "utf-8",
         errors: str = "backslashreplace",
         terminator: str = "\n",
@@ -45,21 +53,24 @@ class LineFormat:
     ) -> None:
         if newlines not in NEWLINES:
             raise ConfigError(f"newlines must be one of {NEWLINES}, got {newlines!r}")
+        # utf-16 and its like begin each text with a mark that belongs at the
+        # beginning of the file only.
+        self.file_header = _header(encoding)
         try:
-            # utf-16 and its like begin each text with a mark that belongs at
-            # the beginning of the file only.
-            self.file_header = "".encode(encoding)
-            self.terminator = terminator.encode(encoding, errors)[len(self.file_header):]
-        except (LookupError, TypeError) as error:
-            raise ConfigError(
-                f"encoding {encoding!r} with errors={errors!r} is unknown: {error}"
-            ) from error
+            codecs.lookup_error(errors)
+        except (LookupError, TypeError):
+            raise ConfigError(f"errors must name an error handler, got {errors!r}") from None
+        self.terminator = terminator.encode(encoding, errors)[len(self.file_header):]
         self._encoding, self._errors = encoding, errors
         self._ending = terminator
-        format_text = _compiled(formatter) if _formats_as_standard(formatter) else formatter.format
-        self._text: Callable[[logging.LogRecord], str] = format_text
-        if newlines != "keep":
-            self._text = _one_record_lines(formatter, format_text, newlines == "escape")
+        self._text: Text = formatter.format
+        if isinstance(formatter, logging.Formatter) and _is_standard(formatter, "format"):
+            if _formats_as_standard(formatter):
+                self._text = _compiled(formatter)
+            if newlines != "keep":
+                self._text = _one_record_lines(formatter, self._text, newlines == "escape")
+        elif newlines != "keep":
+            self._text = _indented(self._text, newlines == "escape")
 
     def line(self, record: logging.LogRecord) -> bytes:
         """The record's line, its terminator included."""
@@ -67,11 +78,22 @@ class LineFormat:
         return data[len(self.file_header):] if self.file_header else data
 
 
+def _header(encoding: str) -> bytes:
+    try:
+        return "".encode(encoding)
+    except (LookupError, TypeError, ValueError):
+        raise ConfigError(f"encoding must name a text encoding, got {encoding!r}") from None
+
+
+def _is_standard(formatter: logging.Formatter, name: str) -> bool:
+    return getattr(type(formatter), name) is _STANDARD[name] and name not in vars(formatter)
+
+
 def _formats_as_standard(formatter: logging.Formatter) -> bool:
-    return not any(
-        name in vars(formatter)
-        or getattr(type(formatter), name) is not getattr(logging.Formatter, name)
-        for name in _STANDARD
+    return (
+        all(_is_standard(formatter, name) for name in _STANDARD)
+        # Any other converter may make something of a fraction of a second.
+        and formatter.converter in (time.localtime, time.gmtime)
     )
 
 
@@ -86,22 +108,23 @@ def _compiled(formatter: logging.Formatter) -> Callable[[logging.LogRecord], str
         nonlocal kept
         record.message = record.getMessage()
         if uses_time:
-            second, text, with_milliseconds = kept
+            second, asctime, with_milliseconds = kept
             if record.created // 1 != second:
                 second = record.created // 1
                 datefmt = formatter.datefmt
-                text = time.strftime(
+                asctime = time.strftime(
                     datefmt or formatter.default_time_format, formatter.converter(second)
                 )
                 with_milliseconds = None if datefmt else formatter.default_msec_format
-                kept = second, text, with_milliseconds
+                kept = second, asctime, with_milliseconds
             if with_milliseconds:
-                text = with_milliseconds % (text, record.msecs)
-            record.asctime = text
-        head = message_of(record)
+                asctime = with_milliseconds % (asctime, record.msecs)
+            record.asctime = asctime
+        text = message_of(record)
         if record.exc_info or record.exc_text or record.stack_info:
-            head = _with_trace(head, _trace(formatter, record))
-        return head
+            for trace in _traces(formatter, record):
+                text = _with_trace(text, trace)
+        return text
 
     return format_record
 
@@ -114,6 +137,7 @@ def _compiled_message(formatter: logging.Formatter) -> Callable[[logging.LogReco
     names = [field["name"] for field in fields if field["spec"] != "%"]
     if (
         type(style) is not logging.PercentStyle
+        or vars(style).keys() & {"format", "_format"}
         or getattr(style, "_defaults", None)
         or len(names) < 2  # an itemgetter of one name makes no tuple
         or None in names
@@ -133,30 +157,39 @@ def _compiled_message(formatter: logging.Formatter) -> Callable[[logging.LogReco
     return message
 
 
-def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+def _traces(formatter: logging.Formatter, record: logging.LogRecord) -> Iterator[str]:
     if record.exc_info and not record.exc_text:
         record.exc_text = formatter.formatException(record.exc_info)
-    parts = [record.exc_text] if record.exc_text else []
+    if record.exc_text:
+        yield record.exc_text
     if record.stack_info:
-        parts.append(formatter.formatStack(record.stack_info))
-    return "\n".join(parts)
+        yield formatter.formatStack(record.stack_info)
 
 
-def _with_trace(head: str, trace: str) -> str:
-    return head + trace if head[-1:] == "\n" else head + "\n" + trace
+def _with_trace(text: str, trace: str) -> str:
+    return text + trace if text[-1:] == "\n" else text + "\n" + trace
 
 
-def _one_record_lines(
-    formatter: logging.Formatter, format_text: Callable[[logging.LogRecord], str], escape: bool
-) -> Callable[[logging.LogRecord], str]:
+def _one_record_lines(formatter: logging.Formatter, format_text: Text, escape: bool) -> Text:
     def format_record(record: logging.LogRecord) -> str:
         bare: Any = copy.copy(record)
         bare.exc_info = bare.exc_text = bare.stack_info = None
-        head = format_text(bare)
+        text = format_text(bare)
         if escape:
-            head = head.translate(_CONTROLS)
-        trace = _trace(formatter, record)
-        text = _with_trace(head, trace) if trace else head
+            text = text.translate(_CONTROLS)
+        for trace in _traces(formatter, record):
+            text = _with_trace(text, trace)
         return ("\n" + _INDENT).join(text.splitlines())
+
+    return format_record
+
+
+def _indented(format_text: Text, escape: bool) -> Text:
+    """For a formatter of the user's own, which alone knows where a trace begins."""
+    def format_record(record: logging.LogRecord) -> str:
+        lines = format_text(record).splitlines()
+        if escape:
+            lines = [line.translate(_CONTROLS) for line in lines]
+        return ("\n" + _INDENT).join(lines)
 
     return format_record

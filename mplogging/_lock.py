@@ -34,11 +34,15 @@ class FileLock:
 
     Args:
         timeout: Seconds to wait for the lock.
+
+    Attributes:
+        is_held_up: Someone has held the lock for longer than that. (`acquire`
+            also says False where a file system knows no locks.)
     """
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._is_patient = True
+        self.is_held_up = False
 
     def acquire(self, descriptor: int) -> bool:
         """True once the lock is held; False if it can't be had in time."""
@@ -47,15 +51,18 @@ class FileLock:
         except OSError as error:
             if not _is_taken(error) or not self._wait(descriptor):
                 return False
-        self._is_patient = True
+        self.is_held_up = False
         return True
 
     def release(self, descriptor: int) -> None:
-        """Give up the lock that `acquire` took."""
-        unlock(descriptor)
+        """Give up the lock, if `acquire` took it."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        except OSError:
+            pass  # a file system that knows no locks
 
     def _wait(self, descriptor: int) -> bool:
-        if not self._is_patient:
+        if self.is_held_up:
             return False
         deadline = time.monotonic() + self._timeout
         yields, pause = _YIELDS, _FIRST_PAUSE
@@ -73,7 +80,7 @@ class FileLock:
                 if not _is_taken(error):
                     return False
             if time.monotonic() >= deadline:
-                self._is_patient = False
+                self.is_held_up = True
                 return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Collection, Iterator
@@ -30,8 +31,15 @@ class Retention:
         self._max_total_bytes = max_total_bytes
         self.is_on = bool(count or max_age or max_total_bytes)
 
-    def apply(self, active: Collection[str], now: float) -> None:
-        """Delete what is too much, but no file whose path is in `active`."""
+    def apply(self, newest: tuple[int, int], active: Collection[str], now: float) -> None:
+        """Delete what is too much.
+
+        Args:
+            newest: Start of the period and part of the file that old files are
+                older than. Others may be ahead of us: what is newer stays.
+            active: Paths that stay too.
+            now: What `max_age` counts back from.
+        """
         # A file and its compressed form, both there for a moment, are one.
         groups = [
             list(files)
@@ -39,13 +47,17 @@ class Retention:
                 self._names.scan(), key=lambda file: (file.period.start, file.part)
             )
         ]
-        old = [files for files in groups if not any(file.path in active for file in files)]
-        active_bytes = sum(_size(path) for path in active)
-        for file in self._doomed(old, now, active_bytes):
-            try:
+        old = [
+            files
+            for files in groups
+            if (files[0].period.start, files[0].part) < newest
+            and not any(file.path in active for file in files)
+        ]
+        all_bytes = sum(_size(file.path) for files in groups for file in files)
+        old_bytes = sum(_size(file.path) for files in old for file in files)
+        for file in self._doomed(old, now, all_bytes - old_bytes):
+            with contextlib.suppress(OSError):
                 os.unlink(file.path)
-            except OSError:
-                pass
 
     def _doomed(
         self, old: list[list[LogFile]], now: float, total_bytes: int

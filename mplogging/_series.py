@@ -48,7 +48,7 @@ class FileSeries:
         self._link = link
         self._compressor = compressor
         self._report = report
-        self.cut_fragments = False
+        self.cut_since = time.time()  # half a line written in our lifetime is no crash's
         self.late_count = 0  # lines for an older file than the newest
         self._forget()
 
@@ -79,7 +79,7 @@ class FileSeries:
             except Elsewhere as elsewhere:
                 chunks = elsewhere.chunks
                 self._close(self._last_period)
-                del self._parts[self._last_period]
+                self._parts.pop(self._last_period, None)
             except Full as full:
                 chunks = full.chunks
                 self._close(self._last_period)
@@ -99,10 +99,9 @@ class FileSeries:
         return self._last_file
 
     def path_of(self, created: float) -> str:
-        """Path of the file for records of this time, open or not."""
+        """Where a record of this time would go; opens nothing."""
         period = self._calendar.period_of(created)
-        part = self._parts.get(period)
-        return self._names.path(period, self._last_part(period) if part is None else part)
+        return self._names.path(period, self._part_of(period))
 
     def close(self) -> None:
         """Close all files; appending opens them again."""
@@ -120,9 +119,7 @@ class FileSeries:
             if is_newest or other != self._newest:
                 self._close(other)
                 del self._parts[other]
-        if period not in self._parts:
-            self._parts[period] = self._unsealed(period, self._last_part(period))
-        part = self._parts[period]
+        part = self._parts[period] = self._part_of(period)
         file = AppendFile(
             self._names.path(period, part),
             self._lock,
@@ -130,7 +127,7 @@ class FileSeries:
             self._max_bytes,
             sealed_by=self._sealing_paths(period, part),
             sealed_after=period.end if self._compressor else float("inf"),
-            cut_fragments=self.cut_fragments,
+            cut_since=self.cut_since,
         )
         self._open_files[period] = file
         if is_newest:
@@ -138,6 +135,10 @@ class FileSeries:
         if is_newest or file.is_new:
             self._keep_house(period, file.path)
         return file
+
+    def _part_of(self, period: Period) -> int:
+        known = self._parts.get(period)
+        return self._unsealed(period, self._last_part(period)) if known is None else known
 
     def _last_part(self, period: Period) -> int:
         if not self._max_bytes:
@@ -158,7 +159,8 @@ class FileSeries:
                 active = {file.path for file in self._open_files.values()}
                 # A record from a clock gone wild must not make all others old.
                 newest = self._newest or period
-                self._retention.apply(active, min(time.time(), newest.end))
+                rank = newest.start, self._parts.get(newest, 0)
+                self._retention.apply(rank, active, min(time.time(), newest.end))
             if self._link is not None and period == self._newest:
                 self._link.point_to(path)
             if self._compressor is not None:
