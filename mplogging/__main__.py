@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import collections
-import hashlib
 import importlib.machinery
-import logging
-import multiprocessing
 import os
 import sys
 import types
-from collections.abc import Iterator
 
-from mplogging import ConfigError, LogSession, SessionError, worker
-
-# The module's own name: in a child that has imported it, `__name__` is another.
-_log = logging.getLogger("mplogging.demo")
-_SHOWN_LINES = 8
+from mplogging import ConfigError, LogSession, SessionError
+from mplogging._demo import show
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "run":
             return _run(options)
-        return _demo(options)
+        show(_session(options), options.directory, options.processes)
+        return 0
     except (ConfigError, SessionError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
 
@@ -78,9 +71,6 @@ def _session(options: argparse.Namespace) -> LogSession:
     )
 
 
-# -- run ----------------------------------------------------------------------------
-
-
 def _run(options: argparse.Namespace) -> int:
     """Run the script as `python script.py args…` would, in this process."""
     session = _session(options)
@@ -109,54 +99,6 @@ def _run(options: argparse.Namespace) -> int:
             sys.excepthook(type(error), error.with_traceback(traceback), traceback)
             return 1
     return 0
-
-
-# -- demo ---------------------------------------------------------------------------
-
-
-@worker
-def hash_file(path: str) -> str:
-    """The file's SHA-256, logged."""
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            for block in iter(lambda: file.read(1 << 16), b""):
-                digest.update(block)
-    except OSError as error:
-        _log.warning("%s: %s", path, error.strerror)
-        return ""
-    _log.info("%s  %s", digest.hexdigest(), path)
-    return digest.hexdigest()
-
-
-def _demo(options: argparse.Namespace) -> int:
-    if not os.path.isdir(options.directory):
-        raise ConfigError(f"directory must be one, got {options.directory!r}")
-    paths = sorted(_files_below(options.directory))
-    session = _session(options)
-    with session:
-        _log.info("hashing %d files below %s", len(paths), options.directory)
-        with multiprocessing.Pool(options.processes) as pool:
-            pool.map(hash_file, paths, chunksize=1)
-        _log.info("done")
-    stats = session.stats()
-    path = session.activeFilename
-    assert path is not None
-    with open(path, encoding="utf-8") as file:
-        tail = collections.deque(file, _SHOWN_LINES)
-    print(f"{stats.records} records from {stats.workers + 1} processes are in {path}")
-    print("its last lines:")
-    for line in tail:
-        print(f"  {line}", end="")
-    return 0
-
-
-def _files_below(directory: str) -> Iterator[str]:
-    for place, _, names in os.walk(directory):
-        for name in names:
-            path = os.path.join(place, name)
-            if os.path.isfile(path):
-                yield path
 
 
 if __name__ == "__main__":
