@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from ._place import Place
 
 _FIGURES = struct.Struct("<Qdd")
 _PREFIX = "dropped-"
+_NAME_BYTES = 256  # of a process's name, lest its frame grow too long
 
 
 class Dropped(NamedTuple):
@@ -23,16 +26,29 @@ class Dropped(NamedTuple):
     process_name: str
 
     def dump(self) -> bytes:
-        return _FIGURES.pack(*self[:3]) + self.process_name.encode("utf-8", "replace")
+        name = self.process_name.encode("utf-8", "replace")[:_NAME_BYTES]
+        return _FIGURES.pack(*self[:3]) + name
 
     @classmethod
     def load(cls, data: bytes) -> Dropped:
         records, first, last = _FIGURES.unpack_from(data)
         return cls(records, first, last, data[_FIGURES.size :].decode("utf-8", "replace"))
 
+    def joined(self, later: Dropped) -> Dropped:
+        """Both counts as one."""
+        if not self.records:
+            return later
+        return self._replace(records=self.records + later.records, last=later.last)
+
+
+_NONE = Dropped(0, 0.0, 0.0, "")
+
 
 class DropCount:
     """The drops of this process: in memory, and in a file of the session's place.
+
+    Whoever adds one never waits, for it may be a signal handler that interrupts
+    another: what comes while the counts are in use is seen to by their user.
 
     Args:
         place: Where the file goes; None for memory only.
@@ -41,12 +57,45 @@ class DropCount:
     def __init__(self, place: Place | None) -> None:
         self._place = place
         self._descriptor = -1
-        self._all = self._unreported = Dropped(0, 0.0, 0.0, "")
+        self._news: deque[Dropped] = deque()
+        self._lock = threading.Lock()  # for the counts, and is never waited for
+        self._all = self._unreported = _NONE
 
     def add(self, created: float, process_name: str) -> None:
         """One more."""
-        self._all = _with_one(self._all, created, process_name)
-        self._unreported = _with_one(self._unreported, created, process_name)
+        self._news.append(Dropped(1, created, created, process_name))
+        self._count_news()
+
+    def take(self) -> Iterator[Dropped]:
+        """What is still to be reported; goes for reported once the caller comes back."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._unreported.records:
+                    yield self._unreported
+                    self._unreported = _NONE
+            finally:
+                self._lock.release()
+                self._count_news()
+
+    def close(self) -> None:
+        """Close the file, which stays for the listener."""
+        self._place = None
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _count_news(self) -> None:
+        while self._news and self._lock.acquire(blocking=False):
+            try:
+                while self._news:
+                    dropped = self._news.popleft()
+                    self._all = self._all.joined(dropped)
+                    self._unreported = self._unreported.joined(dropped)
+                self._save()
+            finally:
+                self._lock.release()
+
+    def _save(self) -> None:
         if self._place is not None:
             try:
                 if self._descriptor < 0:
@@ -55,24 +104,6 @@ class DropCount:
                 os.pwrite(self._descriptor, self._all.dump(), 0)
             except OSError:
                 self._place = None
-
-    def take(self) -> Iterator[Dropped]:
-        """What is still to be reported; goes for reported once the caller comes back."""
-        report = self._unreported
-        if report.records:
-            yield report
-            self._unreported = Dropped(0, 0.0, 0.0, "")
-
-    def close(self) -> None:
-        """Close the file, which stays for the listener."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _with_one(dropped: Dropped, created: float, process_name: str) -> Dropped:
-    first = dropped.first if dropped.records else created
-    return Dropped(dropped.records + 1, first, created, process_name)
 
 
 def read_drops(place: Place) -> Iterator[tuple[int, Dropped]]:

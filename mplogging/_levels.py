@@ -17,15 +17,16 @@ class Levels(NamedTuple):
 
     @classmethod
     def now(cls) -> Levels:
-        """As this process has them."""
+        """As this process has them, as plain numbers: another may not know an `IntEnum`."""
         manager = logging.root.manager
         of_loggers = {
-            name: logger.level
+            str.__str__(name): int(logger.level)
             for name, logger in list(manager.loggerDict.items())
             if isinstance(logger, logging.Logger) and logger.level != logging.NOTSET
         }
-        of_loggers[""] = logging.root.level
-        return cls(of_loggers, dict(logging._levelToName), manager.disable)
+        of_loggers[""] = int(logging.root.level)
+        names = {int(level): str(name) for level, name in logging._levelToName.items()}
+        return cls(of_loggers, names, int(manager.disable))
 
     def apply(self) -> None:
         """Let this process have them too."""

@@ -10,13 +10,9 @@ import logging
 import pickle
 from typing import Any
 
-# Plain values in every record: these always travel, in one pickle.
-_PLAIN = (
-    "name", "levelno", "levelname", "pathname", "filename", "module", "lineno", "funcName",
-    "created", "msecs", "relativeCreated", "thread", "threadName", "processName", "process",
-    "taskName", "stack_info",
-)  # fmt: skip
+_STANDARD = logging.makeLogRecord({}).__dict__.keys()
 _REPLACED = {"msg", "args", "exc_info", "exc_text", "message", "asctime"}
+_PLAIN_TYPES = (str, int, float, bool, type(None))
 _DEFAULT_FORMATTER = logging.Formatter()
 
 
@@ -26,19 +22,23 @@ def dump_record(record: logging.LogRecord) -> bytes:
     As `logging.handlers.QueueHandler.prepare`, except that the traceback stays
     apart from the message (in `exc_text`), where formatters look for it.
     """
-    fields = record.__dict__
-    plain = {name: fields[name] for name in _PLAIN if name in fields}
-    plain["msg"] = record.getMessage()
-    plain["args"] = plain["exc_info"] = None
     if record.exc_info and not record.exc_text:
         record.exc_text = _DEFAULT_FORMATTER.formatException(record.exc_info)
-    plain["exc_text"] = record.exc_text
-    extra = {
-        name: value
-        for name, value in fields.items()
-        if name not in plain and name not in _REPLACED
-    }
-    return pickle.dumps((plain, _dump_extra(extra) if extra else b""), pickle.HIGHEST_PROTOCOL)
+    plain: dict[str, Any] = {
+        "msg": _plain(record.getMessage()), "args": None,
+        "exc_info": None, "exc_text": _plain(record.exc_text),
+    }  # fmt: skip
+    others: dict[str, bytes] = {}  # each for itself: the rest need not share its fate
+    for name, value in record.__dict__.items():
+        if name in _REPLACED:
+            continue
+        if name in _STANDARD:
+            value = _plain(value)
+        if type(value) in _PLAIN_TYPES:
+            plain[name] = value
+        else:
+            others[name] = _pickled(value)
+    return pickle.dumps((plain, others), pickle.HIGHEST_PROTOCOL)
 
 
 def load_record(data: bytes) -> tuple[logging.LogRecord, BaseException | None]:
@@ -47,29 +47,37 @@ def load_record(data: bytes) -> tuple[logging.LogRecord, BaseException | None]:
     Raises:
         Exception: The data are no record.
     """
-    plain, extra = pickle.loads(data)
+    plain, others = pickle.loads(data)
     problem = None
-    if extra:
+    for name, value in others.items():
         try:
-            plain.update(pickle.loads(extra))
+            plain[name] = pickle.loads(value)
         except Exception as error:
             problem = error
     return logging.makeLogRecord(plain), problem
 
 
-def _dump_extra(extra: dict[str, Any]) -> bytes:
-    try:
-        return pickle.dumps(extra, pickle.HIGHEST_PROTOCOL)
-    except Exception:
-        return pickle.dumps({name: _picklable(value) for name, value in extra.items()})
-
-
-def _picklable(value: Any) -> Any:
-    try:
-        pickle.dumps(value)
-    except Exception:
-        try:
-            return repr(value)
-        except Exception as error:
-            return f"<{type(value).__name__}: repr() raised {type(error).__name__}>"
+def _plain(value: Any) -> Any:
+    """Text or number of the built-in type: the reader may not know the subclass."""
+    if type(value) not in _PLAIN_TYPES:
+        if isinstance(value, str):
+            return str.__str__(value)
+        if isinstance(value, int):
+            return int.__int__(value)
+        if isinstance(value, float):
+            return float.__float__(value)
     return value
+
+
+def _pickled(value: Any) -> bytes:
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        return pickle.dumps(_described(value))
+
+
+def _described(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__}: repr() raised {type(error).__name__}>"
