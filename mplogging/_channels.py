@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue as queues
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any, Callable, Protocol
 
@@ -32,8 +33,11 @@ class Channel(Protocol):
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender: ...
 
-    def direct(self, file: DatedFileHandler | None) -> Sender:
+    def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         """What to send with once nobody reads any more."""
+
+    def is_forsaken(self) -> bool:
+        """True if something stands there that nobody reads any more."""
 
     def drop_count(self) -> DropCount: ...
 
@@ -48,6 +52,7 @@ class PipeChannel:
     def __init__(self, place: Place, descriptor: int) -> None:
         self.place = place
         self.descriptor = descriptor
+        self._sender: Callable[[], _pipe.PipeWriter | None] = lambda: None
 
     @classmethod
     def open(cls, address: str) -> PipeChannel:
@@ -67,10 +72,15 @@ class PipeChannel:
             ) from None
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
-        return _pipe.PipeWriter(self.descriptor, foreword)
+        sender = _pipe.PipeWriter(self.descriptor, foreword)
+        self._sender = weakref.ref(sender)
+        return sender
 
-    def direct(self, file: DatedFileHandler | None) -> Sender:
+    def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         return DirectWriter(file, self.place, self.descriptor)
+
+    def is_forsaken(self) -> bool:
+        return not _pipe.is_read(self.descriptor) and _pipe.bytes_left(self.descriptor) > 0
 
     def drop_count(self) -> DropCount:
         return DropCount(self.place)
@@ -81,7 +91,12 @@ class PipeChannel:
     def close(self) -> None:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            sender = self._sender()
+            if sender is None:
+                os.close(descriptor)
+            else:
+                # A thread is sending: it must not write to what gets this number next.
+                weakref.finalize(sender, os.close, descriptor).atexit = False
         self.place.close()
 
 
@@ -98,8 +113,11 @@ class QueueChannel:
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
         return QueueWriter(self._queue, foreword)
 
-    def direct(self, file: DatedFileHandler | None) -> Sender:
+    def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         return DirectWriter(file)
+
+    def is_forsaken(self) -> bool:
+        return False
 
     def drop_count(self) -> DropCount:
         return DropCount(None)

@@ -106,7 +106,7 @@ class Delivery:
             try:
                 self._takers[message.kind](message)
             except Exception as error:
-                self.note("failed", f"a record of process {message.pid} was unreadable: {error!r}")
+                self.note("failed", f"a record of process {message.pid} was of no use: {error!r}")
         self._write_strays()
         if batch.corrupt:
             self.note("corrupt", "bytes came through the pipe that are no record", batch.corrupt)
@@ -208,9 +208,8 @@ class Delivery:
         """The worker could not make the line: the file's handler makes it."""
         if self._file is not None:
             self._write_strays()
-            self.counts["records"] += 1
-            if record.levelno >= self._file.level:
-                self._file.handle(record)
+            if record.levelno >= self._file.level and self._file.handle(record):
+                self.counts["records"] += 1
 
     def _write_strays(self) -> None:
         """Write the lines of other periods than the newest, run by run."""

@@ -21,6 +21,7 @@ from ._place import Place
 # A reader that is about to finish holds the lock; one that has been stopped
 # must not hold us for good.
 _LOCK_TIMEOUT = 5.0
+_LEAVING_TIMEOUT = 1.0
 _LOCK_PAUSE = 0.002
 
 
@@ -49,8 +50,15 @@ class DirectWriter:
         with self._lock:
             place, self._place = self._place, None
             if place is not None:
-                self._take_over(place)
+                self._take_over(place, _LOCK_TIMEOUT)
             self._delivery.deliver(Batch([], [Message(kind, os.getpid(), created, payload)], 0))
+
+    def take_over(self) -> None:
+        """Write what stands in the pipe, unless somebody else is about to."""
+        with self._lock:
+            place, self._place = self._place, None
+            if place is not None:
+                self._take_over(place, _LEAVING_TIMEOUT)
 
     def wait(self, timeout: float | None = None) -> None:
         """There is always room."""
@@ -58,8 +66,8 @@ class DirectWriter:
     def speak_first(self) -> None:
         """Nothing has to be said: there is nobody to hear it."""
 
-    def _take_over(self, place: Place) -> None:
-        deadline = time.monotonic() + _LOCK_TIMEOUT
+    def _take_over(self, place: Place, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
         try:
             while not try_lock(place.descriptor):
                 if time.monotonic() >= deadline:
@@ -93,11 +101,16 @@ def without_living(batch: Batch) -> Batch:
 
 
 def is_alive(pid: int) -> bool:
-    """True if there is such a process; a dead one that nobody waited for yet counts."""
+    """True if there is such a process, and it can still do something."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
-    return True
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name, in parentheses, may hold anything; the state comes after it.
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except (OSError, IndexError):
+        return True  # not Linux: one that nobody has waited for yet passes for alive

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from . import _pipe
 from ._delivery import Delivery
-from ._direct import is_alive, without_living
+from ._direct import DirectWriter, is_alive, without_living
 from ._files import DatedFileHandler
 from ._frames import Batch, Decoder, Message
 from ._place import Place
@@ -33,6 +33,7 @@ _SMALL_BYTES = 1 << 16
 # How often to see to what no message prompts: a disk that refuses lines, large
 # records whose writer has died.
 _TROUBLE_SECONDS = 0.5
+_END_TIMEOUT = 5.0
 STOP = b"stop"  # the mark that ends a listener, after all that was sent before it
 
 
@@ -52,6 +53,9 @@ class Source(Protocol):
 
     def close(self) -> None: ...
 
+    def after_fork(self) -> None:
+        """In a child: nothing of this must be kept alive there."""
+
 
 class PipeSource:
     """Messages out of a place's pipe."""
@@ -62,7 +66,10 @@ class PipeSource:
         self._writer = writer
         self._decoder = Decoder(_pipe.FRAME_BYTES)
         self._is_small = False
-        self._is_abandoned = False
+        self._abandoned = threading.Event()
+        self._bytes_read = 0
+        self._look_due = 0.0
+        self._dead: dict[int, int] = {}  # senders, by how much was to be read when they died
 
     def batches(self, delivery: Delivery, timeout: float | None) -> Batch:
         """The next messages; none if `timeout` seconds bring none."""
@@ -70,30 +77,50 @@ class PipeSource:
             time.sleep(_COLLECTING_SECONDS)
         data = self._reader.read(timeout)
         self._is_small = len(data) < _SMALL_BYTES
+        self._bytes_read += len(data)
         batch = self._decoder.decode(data, delivery.start, delivery.end)
-        if timeout is not None and not data:
-            for pid in self._decoder.waiting_for():
-                if not is_alive(pid):
-                    batch.events.extend(self._decoder.give_up(pid))
+        if self._decoder.waiting_for() or self._dead:
+            self._give_up_dead(batch)
         return batch
 
+    def _give_up_dead(self, batch: Batch) -> None:
+        """Give up what dead senders left incomplete, once all that they sent was read."""
+        now = time.monotonic()
+        if now >= self._look_due:
+            self._look_due = now + _TROUBLE_SECONDS
+            for pid in self._decoder.waiting_for() - self._dead.keys():
+                if not is_alive(pid):
+                    self._dead[pid] = self._bytes_read + _pipe.bytes_left(self._writer)
+        for pid, end in list(self._dead.items()):
+            if self._bytes_read >= end:
+                del self._dead[pid]
+                batch.events.extend(self._decoder.give_up(pid))
+
     def rest(self, delivery: Delivery) -> Iterator[Batch]:
-        if self._is_abandoned:
+        if self._abandoned.is_set():
             return
         for data in self._reader.drain(self._place, self._writer):
             yield self._decoder.decode(data, delivery.start, delivery.end)
+            if self._abandoned.is_set():
+                return
         yield without_living(self._decoder.finish())
 
     def is_waiting(self) -> bool:
         return bool(self._decoder.waiting_for())
 
     def abandon(self) -> int:
-        self._is_abandoned = True
+        self._abandoned.set()
         self._reader.close()
         return _pipe.bytes_left(self._writer)
 
     def close(self) -> None:
         self._reader.close()
+
+    def after_fork(self) -> None:
+        # Else the child would keep all writers believing, and the parent's lock.
+        self._reader.close()
+        if self._place.descriptor >= 0:
+            self._place.after_fork()
 
 
 class QueueSource:
@@ -127,6 +154,9 @@ class QueueSource:
     def close(self) -> None:
         pass
 
+    def after_fork(self) -> None:
+        pass
+
 
 class QueueListener(logging.handlers.QueueListener):
     """Drains a source into the file and the other handlers.
@@ -152,6 +182,7 @@ class QueueListener(logging.handlers.QueueListener):
         self._marks: dict[bytes, threading.Event] = {}
         self._due_marks: list[bytes] = []
         self._is_stopping = False
+        self._has_ended = threading.Event()
         _listeners.add(self)
 
     def start(self) -> None:
@@ -165,6 +196,10 @@ class QueueListener(logging.handlers.QueueListener):
     def is_listening_thread(self) -> bool:
         """True in the thread that must not wait for its own pipe."""
         return self._thread is not None and threading.get_ident() == self._thread.ident
+
+    def wait_for_end(self) -> None:
+        """Wait until all that was sent is written, or was given up."""
+        self._has_ended.wait(_END_TIMEOUT)
 
     def expect(self, mark: bytes) -> threading.Event:
         """What is set once this mark has come through and all before it is written."""
@@ -191,6 +226,7 @@ class QueueListener(logging.handlers.QueueListener):
     def abandon(self) -> int:
         """Let the thread end when it can; returns how many bytes it leaves unread."""
         self._is_stopping = True
+        self._has_ended.set()
         return self.queue.abandon()
 
     def _take_mark(self, payload: bytes) -> None:
@@ -211,6 +247,8 @@ class QueueListener(logging.handlers.QueueListener):
             self._settle_marks()
         except Exception as error:
             self._survive(error)
+        finally:
+            self._has_ended.set()
 
     def _turn(self) -> None:
         file = self._file
@@ -258,14 +296,18 @@ class ListenerSideHandler(QueueHandler):
         except Exception:
             self.handleError(record)
 
+    def _direct(self) -> DirectWriter:
+        # The session is being stopped: the pipe is the listener's to drain.
+        self.listener.wait_for_end()
+        return DirectWriter(self._file)
+
 
 _listeners: weakref.WeakSet[QueueListener] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """A child must not keep its parent's pipe alive, nor its lock."""
     for listener in list(_listeners):
-        listener.queue.close()
+        listener.queue.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -17,6 +17,7 @@ import os
 import select
 import signal
 import struct
+import threading
 from collections.abc import Iterator
 from typing import Callable
 
@@ -37,6 +38,9 @@ _NAME = "pipe"
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _WRITE = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
+# A child that inherits the reading end would keep all writers believing for as
+# long as it lives. Reentrant, because a signal handler may fork.
+_no_fork = threading.RLock()
 
 
 def make(place: Place) -> tuple[PipeReader, int]:
@@ -75,25 +79,26 @@ def _open_reader(place: Place, writer: int = -1) -> int:
 def drain(place: Place, writer: int, reader: int = -1) -> Iterator[bytes]:
     """All that is in the pipe, until it is empty and nobody can write to it any more.
 
-    While the reading end is open, other writers believe themselves heard; so it
-    is closed before the last look, which needs the writing end only. Each writer
-    learns by one failing write that it must not go on, so this comes to its end.
+    While the reading end is open, other writers believe themselves heard. So it
+    is open for one read at a time, and closed while the caller deals with what
+    that brought: every writer learns meanwhile that it must not go on, however
+    fast it is, and this comes to its end.
 
     Args:
         writer: A descriptor of the writing end.
         reader: The reading end, if it is open already. It gets closed.
     """
-    try:
-        while reader >= 0 or bytes_left(writer):
+    while reader >= 0 or bytes_left(writer):
+        with _no_fork:
             if reader < 0:
                 reader = _open_reader(place, writer)
-            while data := _read(reader):
-                yield data
-            os.close(reader)
-            reader = -1
-    finally:
-        if reader >= 0:
-            os.close(reader)
+            try:
+                data = _read(reader)
+            finally:
+                os.close(reader)
+                reader = -1
+        if data:
+            yield data
 
 
 def _read(reader: int) -> bytes:
@@ -101,6 +106,13 @@ def _read(reader: int) -> bytes:
         return os.read(reader, _READ_BYTES)
     except BlockingIOError:
         return b""
+
+
+def is_read(writer: int) -> bool:
+    """True if somebody has the reading end open."""
+    poll = select.poll()
+    poll.register(writer, 0)
+    return not poll.poll(0)
 
 
 def bytes_left(writer: int) -> int:
@@ -210,3 +222,11 @@ class PipeWriter:
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_no_fork.acquire,
+        after_in_parent=_no_fork.release,
+        after_in_child=_no_fork.release,
+    )

@@ -13,7 +13,9 @@ import logging.handlers
 import multiprocessing
 import os
 import pickle
+import threading
 from collections.abc import Iterator
+from multiprocessing import util
 from typing import Any, NamedTuple
 
 from ._channels import Channel, PipeChannel, QueueChannel, Sender, hello
@@ -52,7 +54,7 @@ class QueueAddress(NamedTuple):
 class QueueHandler(logging.handlers.QueueHandler):
     """Makes the line and sends it; waits for nobody but a full pipe.
 
-    It has no lock: a send is atomic, and what a process logs from several
+    A send takes no lock: it is atomic, and what a process logs from several
     threads, from a signal handler or from `__del__` can't wait for itself.
 
     Args:
@@ -71,6 +73,8 @@ class QueueHandler(logging.handlers.QueueHandler):
         self._record_level = config.record_level if makes_lines else 0
         self._drops: DropCount = queue.drop_count()
         self._drop_below = config.drop_below
+        # For the one change of `queue`; reentrant, since a signal handler may log.
+        self._change = threading.RLock()
         super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
         self.setLevel(min(self._line_level, config.record_level))
         if self._file is not None and makes_lines:
@@ -118,8 +122,19 @@ class QueueHandler(logging.handlers.QueueHandler):
 
     def end_channel(self) -> None:
         """The session is over and drained: what is still logged goes to the file."""
-        self.queue = DirectWriter(self._file)
+        with self._change:
+            self.queue = DirectWriter(self._file)
         self._drops.close()
+
+    def leave(self) -> None:
+        """This process is about to end: what nobody reads any more, it writes."""
+        with self._change:
+            if not isinstance(self.queue, DirectWriter) and self._channel.is_forsaken():
+                self.queue = self._direct()
+                self.queue.take_over()
+
+    def _direct(self) -> DirectWriter:
+        return self._channel.direct(self._file)
 
     def _foreword(self) -> Iterator[Message]:
         yield hello(multiprocessing.current_process().name)
@@ -145,11 +160,12 @@ class QueueHandler(logging.handlers.QueueHandler):
                 return
 
     def _go_direct(self, message: tuple[int, float, bytes]) -> None:
-        if not isinstance(self.queue, DirectWriter):
-            direct = self._channel.direct(self._file)
-            self.queue = direct
-            for note in self._foreword():
-                direct.send(note.kind, note.created, note.payload)
+        # Two threads that came here together would drain the pipe against each other.
+        with self._change:
+            if not isinstance(self.queue, DirectWriter):
+                self.queue = self._direct()
+                for note in self._foreword():
+                    self.queue.send(note.kind, note.created, note.payload)
         self.queue.send(*message)
 
 
@@ -261,6 +277,7 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
     attachment.install(handler)
     config.levels.apply()
     set_attached(attachment)
+    _see_to_leaving()
 
 
 def _after_fork() -> None:
@@ -271,11 +288,24 @@ def _after_fork() -> None:
     attachment.channel.after_fork()
     if attachment.follows_forks:
         attachment.install(QueueHandler(attachment.channel, attachment.config))
+        _see_to_leaving()
     else:
         attachment.detach()
         attachment.close()
         set_attached(None)
 
 
+def _see_to_leaving(_: object = None) -> None:
+    # Children of `multiprocessing` don't run `atexit`; this serves every process.
+    util.Finalize(None, _leave, exitpriority=-1000)
+
+
+def _leave() -> None:
+    if _attached is not None and _attached.handler is not None:
+        _attached.handler.leave()
+
+
+# A child that `multiprocessing` forks forgets what had been registered until then.
+util.register_after_fork(_leave, _see_to_leaving)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,176 @@
+"""The session's process may end in any way: workers go on into the same file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fault_jobs
+import pytest
+from conftest import eventually
+from ledgers import LEDGERS, Found, accepted, all_have, check, find, first_break, prepare
+
+import mplogging
+from mplogging import _pipe
+
+KILLS = int(os.environ.get("MPLOGGING_KILLS", "50"))  # of the long run
+METHODS = fault_jobs.multiprocessing.get_all_start_methods()
+SIZES = (1, 30, 4020, 4060, 9000)
+
+
+class Program:
+    """A program of `fault_jobs` in a process of its own."""
+
+    def __init__(self, directory: Path, name: str = "program", **settings: object) -> None:
+        self.directory = directory
+        prepare(directory)
+        os.mkfifo(directory / fault_jobs.ALIVE)
+        self._alive = os.open(directory / fault_jobs.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
+        command = [sys.executable, fault_jobs.__file__, name, str(directory)]
+        root = str(Path(mplogging.__file__).parent.parent)
+        self.process = subprocess.Popen(
+            [*command, json.dumps(settings)],
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a process group of its own, to be interrupted or stopped
+            env={**os.environ, "PYTHONPATH": root, "PYTHONWARNINGS": "default"},
+        )
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if exception[0] is not None:
+            self.process.kill()
+        self.enough()
+        self.errors = self.process.communicate()[1].decode()
+        os.close(self._alive)
+        # What a killed session has left goes with the next one.
+        with mplogging.LogSession(self.directory / "next.log"):
+            pass
+
+    def all_have(self, records: int, workers: int = 4) -> None:
+        """Wait until each worker has had so many records accepted."""
+        eventually(lambda: all_have(self.directory, workers, records), 30)
+
+    def go_on(self, records: int = 200) -> None:
+        """Wait until each worker has had so many more accepted than now."""
+        before = accepted(self.directory)
+        eventually(
+            lambda: all(
+                count >= before[name] + records
+                for name, count in accepted(self.directory).items()
+                if name in before
+            ),
+            30,
+        )
+
+    def enough(self) -> None:
+        """Let the workers end, and wait for that."""
+        (self.directory / fault_jobs.ENOUGH).touch()
+        self.process.wait(30)
+        os.set_blocking(self._alive, True)
+        assert os.read(self._alive, 1) == b""  # the last writing end is closed
+
+
+def lost(directory: Path) -> tuple[Found, int, int]:
+    """What is there, and how many records and bytes are not: one gap a process at most."""
+    found = find(directory)
+    assert not found.others, found.others[:3]
+    records = bytes_ = 0
+    for name, count in accepted(directory).items():
+        numbers = [entry.number for entry in found.entries.get(name, [])]
+        assert numbers == sorted(set(numbers)), first_break(numbers)
+        missing = sorted(set(range(count)) - set(numbers))
+        if missing:
+            assert missing == list(range(missing[0], missing[-1] + 1)), (name, missing[:9])
+        records += len(missing)
+    return found, records, bytes_
+
+
+@pytest.mark.parametrize("way", ["kill", "terminate", "_exit"])
+@pytest.mark.parametrize("method", METHODS)
+def test_an_abrupt_end_under_load(tmp_path, method, way):
+    """Nothing is lost but what the parent had read and not yet written; no line is torn."""
+    with Program(tmp_path, method=method, args=[SIZES], way=way) as program:
+        program.process.wait(30)
+        program.all_have(1)
+        program.go_on()
+    _, records, _ = lost(tmp_path)
+    assert records * min(SIZES) <= _pipe._READ_BYTES
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_exception_out_of_main(tmp_path, method):
+    """It ends the session in order; workers that are left go on into the file."""
+    with Program(tmp_path, method=method, args=[SIZES], way="raise", daemon=False) as program:
+        program.all_have(1)
+        program.go_on()
+    assert program.process.returncode == 1
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sigterm_with_handle_signals(tmp_path, method):
+    """All is written, and the program ends by the signal all the same."""
+    with Program(tmp_path, method=method, args=[SIZES], way="log", handleSignals=True) as program:
+        program.all_have(50, 5)
+        program.process.terminate()
+        program.process.wait(30)
+        time_of_death = accepted(tmp_path)
+        program.enough()
+    assert program.process.returncode == -signal.SIGTERM
+    assert "Traceback" not in program.errors
+    check(tmp_path)
+    assert time_of_death
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_control_c(tmp_path, method):
+    """KeyboardInterrupt in every process of the group ends them all, and nothing is lost."""
+    with Program(tmp_path, method=method, args=[SIZES], way="log") as program:
+        program.all_have(50, 5)
+        os.killpg(program.process.pid, signal.SIGINT)
+        program.process.wait(30)
+    assert program.process.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in program.errors
+    assert "mplogging-listener" not in program.errors
+    check(tmp_path)
+
+
+def stopped_while_idle(program: Program, records: int) -> None:
+    """Stop the parent when it has written all that it has read."""
+    eventually(lambda: find(program.directory).records() == records, 30)
+    program.process.send_signal(signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_stands_in_the_pipe_is_drained_by_one_that_logs(tmp_path, method):
+    """The parent had read nothing of it: not a record is lost."""
+    with Program(tmp_path, method=method, way="pause", job="log_in_steps", args=[100]) as program:
+        program.all_have(100)
+        stopped_while_idle(program, 400)
+        (tmp_path / "step-1").touch()
+        program.all_have(200)
+        program.process.kill()
+        program.process.wait()
+        (tmp_path / "step-2").touch()
+        program.all_have(300)
+    assert check(tmp_path).records() == 4 * 300
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_stands_in_the_pipe_is_drained_at_the_exit(tmp_path, method):
+    """Of workers that log no more after the parent's death."""
+    with Program(tmp_path, method=method, way="pause", job="log_in_steps", args=[100]) as program:
+        program.all_have(100)
+        stopped_while_idle(program, 400)
+        (tmp_path / "step-1").touch()
+        program.all_have(200)
+        program.process.kill()
+        program.process.wait()
+    assert check(tmp_path).records() == 4 * 200
