@@ -85,18 +85,14 @@ class Passport:
         self._address = address
         self._before_pickling = before_pickling
 
-    def issue(self) -> None:
-        """Let the children of this process carry the passport from now on."""
+    def issue(self) -> Callable[[], None]:
+        """Let the children of this process carry it from now on; returns what ends that."""
         config = getattr(multiprocessing.current_process(), "_config", None)
-        if isinstance(config, dict):
-            config[self._KEY] = self
-
-    @classmethod
-    def revoke(cls) -> None:
-        """Issue no more."""
-        config = getattr(multiprocessing.current_process(), "_config", None)
-        if isinstance(config, dict):
-            config.pop(cls._KEY, None)
+        if not isinstance(config, dict):
+            return lambda: None
+        previous = config.get(self._KEY)
+        config[self._KEY] = self
+        return lambda: config.update({self._KEY: previous})
 
     def __reduce__(self) -> Any:
         self._before_pickling()

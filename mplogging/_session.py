@@ -305,7 +305,7 @@ class LogSession:
             ConfigError: The log can't be written at this place, or nothing is to be adopted.
             SessionError: Another session is running in this process.
         """
-        if _running:
+        if _running and _running[0]._pid == os.getpid():  # not inherited by a fork
             raise SessionError(
                 "a session is running in this process already: leave it before you enter another"
                 if _running[0] is not self
@@ -314,7 +314,7 @@ class LogSession:
         self._forget()
         self._pid = os.getpid()
         with contextlib.ExitStack() as undo:
-            _running.append(self)
+            _running[:] = [self]
             undo.callback(_running.clear)
             if self._handles_signals:
                 signals = Signals(self.stop, lambda: self._is_stopping)
@@ -470,8 +470,8 @@ class LogSession:
             os.environ[ENVIRONMENT] = self._address
             undo.callback(_set_environment, previous)
         if self._auto_attach and self._address is not None:
-            Passport(self._address, self._publish_levels).issue()
-            undo.callback(Passport.revoke)
+            passport = Passport(self._address, self._publish_levels)
+            undo.callback(passport.issue())
 
     def _stop_listener(self) -> None:
         listener = self._listener

@@ -98,13 +98,13 @@ class QueueHandler(logging.handlers.QueueHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Send the record. Once this returns, the record is accepted."""
         try:
-            message = self.prepare(record)
+            kind, created, payload = self.prepare(record)
             try:
-                self.queue.send(*message)
+                self.queue.send(kind, created, payload)
             except BlockingIOError:
-                self._wait_or_drop(record, message)
+                self._wait_or_drop(record, (kind, created, payload))
             except BrokenPipeError:
-                self._go_direct(message)
+                self._go_direct((kind, created, payload))
         except Exception:
             self.handleError(record)
 

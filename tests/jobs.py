@@ -159,6 +159,17 @@ def grandchild(_):
     child.join()
 
 
+def session_within(filename):
+    """A worker that has a log of its own for a while."""
+    log.info("before")
+    with mplogging.LogSession(filename, format="%(message)s"):
+        log.info("within")
+        child = multiprocessing.Process(target=say, args=(7,))
+        child.start()
+        child.join()
+    log.info("after")
+
+
 class JsonFormatter(logging.Formatter):
     """Finds `extra=` fields as attributes of the record."""
 

@@ -100,5 +100,4 @@ def test_without_the_private_name_nothing_happens(monkeypatch):
         pass
 
     monkeypatch.setattr(multiprocessing, "current_process", Process)
-    Passport("nowhere").issue()
-    Passport.revoke()
+    Passport("nowhere").issue()()

@@ -300,6 +300,17 @@ def test_grandchildren(new_session, directory):
     assert lines_in(directory) == ["number 99"]
 
 
+def test_a_session_within_a_worker(new_session, directory, tmp_path, context):
+    """A worker may have a log of its own for a while; then it is back in the outer one."""
+    with new_session():
+        child = context.Process(target=jobs.session_within, args=(tmp_path / "own" / "x.log",))
+        child.start()
+        child.join()
+    assert lines_in(directory) == ["before", "after"]
+    (own,) = texts(tmp_path / "own").values()
+    assert own == "within\nnumber 7\n"
+
+
 # -- levels, warnings, handlers ------------------------------------------------------------
 
 
