@@ -416,7 +416,8 @@ def test_a_records_own_time_picks_its_file(new_session, directory):
     with new_session():
         for day in (3, 1, 2, 1):
             created = time.mktime((2026, 1, day, 12, 0, 0, 0, 0, -1))
-            log.handle(logging.makeLogRecord({"created": created, "msg": f"day {day}", "levelno": 20}))
+            fields = {"created": created, "msg": f"day {day}", "levelno": logging.INFO}
+            log.handle(logging.makeLogRecord(fields))
         log.info("today")
     assert texts(directory) == {
         "app.log.2026-01-01": "day 1\nday 1\n",
@@ -673,6 +674,7 @@ def test_errors_survive_pickling():
     """Each can come back from a pool's worker."""
     import pickle
 
-    for error in (mplogging.ConfigError, mplogging.SessionClosedError, mplogging.UnsafeSessionError):
+    for name in ("ConfigError", "SessionError", "SessionClosedError", "UnsafeSessionError"):
+        error = getattr(mplogging, name)
         again = pickle.loads(pickle.dumps(error("what happened")))
         assert type(again) is error and str(again) == "what happened"
