@@ -73,16 +73,16 @@ class Backlog:
             return
         self.is_writing = True
         try:
-            if self._cause is not None and time.monotonic() >= self._retry_at:
-                self._catch_up()
             if self._cause is not None:
-                self._keep(created, chunks)
-                return
-            try:
-                self._append(created, chunks)
-            except Failed as failed:
-                self._waiting.appendleft((created, failed.chunks))
-                self._note_failure(failed)
+                if time.monotonic() >= self._retry_at:
+                    self._catch_up()
+                if self._cause is not None:
+                    self._keep(created, chunks)
+                    return
+            self._append(created, chunks)
+        except Failed as failed:
+            self._waiting.appendleft((created, failed.chunks))
+            self._note_failure(failed)
         finally:
             self.is_writing = False
             # After that mark: whoever interrupts from here on writes by itself.

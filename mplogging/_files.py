@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
+import threading
 import time
 import weakref
 from collections.abc import Sequence
@@ -76,6 +77,7 @@ class DatedFileHandler(logging.Handler):
     """
 
     terminator = "\n"
+    lock: threading.RLock  # logging's own, never None
 
     def __init__(
         self,
@@ -152,15 +154,17 @@ class DatedFileHandler(logging.Handler):
             self.encoding, self.errors, self.terminator, self._newlines,
         )
         self.line = self._lines.line
+        self._needs_lock = (
+            not self._lines.is_compiled
+            or type(self).emit is not DatedFileHandler.emit
+            or type(self).filter is not logging.Handler.filter
+        )
 
     @property
     def activeFilename(self) -> str:
         """Path of the file that a record made now goes to."""
-        self.acquire()
-        try:
+        with self.lock:
             return self._series.path_of(time.time())
-        finally:
-            self.release()
 
     @property
     def waiting(self) -> int:
@@ -183,16 +187,22 @@ class DatedFileHandler(logging.Handler):
         Raises:
             OSError: It can't be opened.
         """
-        self.acquire()
-        try:
+        with self.lock:
             self._series.file_of(time.time())
-        finally:
-            self.release()
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As `Handler.handle`; the standard library's formatting needs no lock."""
+        if self._needs_lock or self.filters:
+            return super().handle(record)
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record's line to the file of the record's date."""
         try:
-            self.write(record.created, (self.line(record),))
+            line = self.line(record)
+            with self.lock:
+                self._backlog.write(record.created, (line,))
         except Exception:
             self.handleError(record)
 
@@ -201,11 +211,8 @@ class DatedFileHandler(logging.Handler):
 
         Never raises for the disk's sake: what it refuses waits in memory.
         """
-        self.acquire()
-        try:
+        with self.lock:
             self._backlog.write(created, chunks)
-        finally:
-            self.release()
 
     def bounds(self, created: float) -> tuple[int, int]:
         """Start (inclusive) and end (exclusive) of the period that `created` is in."""
@@ -213,19 +220,15 @@ class DatedFileHandler(logging.Handler):
 
     def flush(self) -> None:
         """Try to write what waits in memory."""
-        self.acquire()
-        try:
+        with self.lock:
             self._backlog.flush()
-        finally:
-            self.release()
 
     def close(self) -> None:
         """Write what waits, if the disk takes it, and close the files.
 
         As with `FileHandler`, a later record opens them again.
         """
-        self.acquire()
-        try:
+        with self.lock:
             # A signal handler that closes in the midst of a write by its own
             # thread must not take the file away from it.
             if not self._backlog.is_writing:
@@ -234,8 +237,6 @@ class DatedFileHandler(logging.Handler):
                 if given_up:
                     self._report_trouble(f"{given_up} lines are lost at its end")
                 self._series.close()
-        finally:
-            self.release()
         if self._compressor is not None:
             self._compressor.stop()
         super().close()

@@ -64,9 +64,11 @@ class LineFormat:
         self._encoding, self._errors = encoding, errors
         self._ending = terminator
         self._text: Text = formatter.format
+        self.is_compiled = False  # if True, any number of threads may be in `line`
         if isinstance(formatter, logging.Formatter) and _is_standard(formatter, "format"):
             if _formats_as_standard(formatter):
                 self._text = _compiled(formatter)
+                self.is_compiled = True
             if newlines != "keep":
                 self._text = _one_record_lines(formatter, self._text, newlines == "escape")
         elif newlines != "keep":

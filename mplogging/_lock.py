@@ -17,6 +17,9 @@ except ImportError:  # no POSIX system: nothing to lock with
     fcntl = None  # type: ignore[assignment]
 
 IS_AVAILABLE = bool(fcntl is not None)
+if IS_AVAILABLE:  # looked up once: a lock is taken for each record
+    _flock, _UNLOCK = fcntl.flock, fcntl.LOCK_UN
+    _LOCK_AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 # A lock is held for one write, so its next turn is microseconds away: first
 # give up the processor only, then sleep ever longer.
@@ -47,7 +50,7 @@ class FileLock:
     def acquire(self, descriptor: int) -> bool:
         """True once the lock is held; False if it can't be had in time."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(descriptor, _LOCK_AT_ONCE)
         except OSError as error:
             if not _is_taken(error) or not self._wait(descriptor):
                 return False
@@ -57,7 +60,7 @@ class FileLock:
     def release(self, descriptor: int) -> None:
         """Give up the lock, if `acquire` took it."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            _flock(descriptor, _UNLOCK)
         except OSError:
             pass  # a file system that knows no locks
 
@@ -74,7 +77,7 @@ class FileLock:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _flock(descriptor, _LOCK_AT_ONCE)
                 return True
             except OSError as error:
                 if not _is_taken(error):

@@ -67,10 +67,13 @@ class FileSeries:
             Failed: with the lines that are not in a file.
         """
         while True:
-            try:
-                file = self.file_of(created)
-            except OSError as error:
-                raise Failed(chunks) from error
+            file = self._last_file
+            start, end, _ = self._last_period
+            if file is None or not start <= created < end:
+                try:
+                    file = self.file_of(created)
+                except OSError as error:
+                    raise Failed(chunks) from error
             try:
                 file.append(chunks)
                 if self._is_late:
@@ -89,9 +92,6 @@ class FileSeries:
 
     def file_of(self, created: float) -> AppendFile:
         """The open file for records of this time."""
-        start, end, _ = self._last_period
-        if start <= created < end and self._last_file is not None:
-            return self._last_file
         period = self._calendar.period_of(created)
         self._last_file = self._open_files.get(period) or self._open(period)
         self._last_period = period

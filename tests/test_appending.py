@@ -1,0 +1,285 @@
+"""Whole lines only: full disks, half lines, stopped and killed writers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import texts
+from programs import end, start
+
+from mplogging import DatedFileHandler
+from mplogging._appending import Access, open_for_append
+
+NOON = 1_000_000_000.0
+NAME = "app.log.2001-09-09"
+
+
+def handler_for(directory, **options):
+    handler = DatedFileHandler(directory / "app.log", **{"utc": True, "delay": True, **options})
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler
+
+
+def log(handler, text, created=NOON):
+    handler.handle(logging.makeLogRecord({"msg": text, "created": created}))
+
+
+def filled(directory, **arguments):
+    options = {"utc": True, "delay": True, **arguments.pop("options", {})}
+    arguments.update(filename=directory / "app.log", options=options)
+    output, errors = end(start("fill", **arguments))
+    return json.loads(output), errors
+
+
+def numbers(text):
+    lines = text.splitlines()
+    assert all(len(line) == 99 or line == "after" for line in lines)
+    return [int(line[:3]) for line in lines if line != "after"]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 99, 100, 101, 250])
+def test_a_full_disk(tmp_path, limit):
+    """Whole lines stand in the file, the others wait, and follow in order; one report."""
+    state, errors = filled(tmp_path, limit=limit, count=20)
+    assert state["size"] == limit // 100 * 100
+    assert state["waiting"] == 20 - limit // 100
+    assert (state["lost"], state["left"]) == (0, 0)
+    text = texts(tmp_path)[NAME]
+    assert numbers(text) == list(range(20))
+    assert text.endswith("\nafter\n")
+    assert errors.count("--- Logging error ---") == 1
+    assert "lines wait in memory" in errors
+
+
+def test_a_full_disk_and_no_more_memory(tmp_path):
+    """Beyond `bufferBytes` lines are counted; the first line after it says how many, and why."""
+    state, errors = filled(tmp_path, limit=250, count=20, options={"bufferBytes": 500})
+    assert state["waiting"] == 5
+    assert state["lost"] == state["lost_in_all"] == 13
+    files = texts(tmp_path)
+    today = next(files.pop(name) for name in list(files) if name != NAME)
+    assert "13 lines were lost" in today
+    assert "File too large" in today
+    assert numbers(files[NAME]) == list(range(7))
+    assert errors.count("--- Logging error ---") == 1
+
+
+def test_the_loss_is_told_first(tmp_path, monkeypatch):
+    """In the same file before what had waited, though the format asks for unknown fields."""
+    now = time.time()
+    handler = handler_for(tmp_path, bufferBytes=20)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    (tmp_path / os.path.basename(handler.activeFilename)).mkdir()
+    for text in ("first", "second", "third" * 10):
+        log(handler, text, now)
+    assert (handler.waiting, handler.lost) == (2, 1)
+    (tmp_path / os.path.basename(handler.activeFilename)).rmdir()
+    handler.setFormatter(logging.Formatter("%(message)s %(request)s"))
+    handler.flush()
+    handler.close()
+    [text] = texts(tmp_path).values()
+    loss, *rest = text.splitlines()
+    assert "1 lines were lost" in loss
+    assert rest == ["first", "second"]
+
+
+def test_nothing_waits_with_no_buffer(tmp_path, capsys):
+    """`bufferBytes=0`: counted at once; at the end, what waits is reported as lost."""
+    (tmp_path / NAME).mkdir()
+    handler = handler_for(tmp_path, bufferBytes=0)
+    log(handler, "one")
+    assert (handler.waiting, handler.lost) == (0, 1)
+    handler.close()
+    other = handler_for(tmp_path)
+    log(other, "two")
+    assert other.waiting == 1
+    other.close()
+    assert (other.waiting, other.lost) == (0, 1)
+    assert "1 lines are lost" in capsys.readouterr().err
+
+
+def test_a_line_without_a_file_does_not_hold_up_the_backlog(tmp_path, capsys):
+    """A time that has no period, met while the disk refuses: the others are written."""
+    (tmp_path / NAME).mkdir()
+    handler = handler_for(tmp_path)
+    for text, created in (("one", NOON), ("nan", float("nan")), ("two", NOON)):
+        log(handler, text, created)
+    (tmp_path / NAME).rmdir()
+    handler.flush()
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\n"}
+    assert handler.lost == 1
+
+
+def test_a_small_file_system(tmp_path):
+    """A real full disk, then room again: every line in its order, those waiting too."""
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed")
+    try:
+        handler = handler_for(mounted)
+        reports = []
+        handler.handleError = reports.append
+        (mounted / "ballast").write_bytes(b"x" * 40_000)
+        lines = [f"{number:04d}".ljust(99, "x") for number in range(1000)]
+        for line in lines[:500]:
+            log(handler, line)
+        text = (mounted / NAME).read_text()
+        assert text.splitlines() == lines[: len(text) // 100]
+        assert handler.waiting == 500 - len(text) // 100
+        assert len(reports) == 1
+        (mounted / "ballast").unlink()
+        handler.flush()  # some of them find room
+        subprocess.run(["mount", "-o", "remount,size=1m", str(mounted)], check=True)
+        handler.flush()
+        for line in lines[500:]:
+            log(handler, line)
+        handler.close()
+        assert (mounted / NAME).read_text().splitlines() == lines
+        assert handler.lost == 0
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_half_a_line_of_a_crash_stays(tmp_path):
+    """It was written before this program began: it gets its newline."""
+    (tmp_path / NAME).write_bytes(b"whole\nhal")
+    os.utime(tmp_path / NAME, (NOON, NOON))
+    handler = handler_for(tmp_path)
+    log(handler, "next")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "whole\nhal\nnext\n"}
+
+
+def test_half_a_line_of_a_killed_writer_goes(tmp_path):
+    """It came while we run, be our file open or not: no crash, but a call that never returned."""
+    handler = handler_for(tmp_path)
+    for after in ("one", "two"):
+        with open(tmp_path / NAME, "ab") as file:
+            file.write(b"x" * 200_000)  # longer than one look backwards reaches
+        log(handler, after)
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\n"}
+
+
+def test_half_a_line_goes_when_taking_over(tmp_path):
+    """`take_over`: whose half line it is, is known."""
+    (tmp_path / NAME).write_bytes(b"whole\nhal")
+    os.utime(tmp_path / NAME, (NOON, NOON))
+    handler = handler_for(tmp_path)
+    handler.take_over()
+    log(handler, "next")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "whole\nnext\n"}
+
+
+def test_half_a_line_that_goes_on_is_left_alone(tmp_path, monkeypatch):
+    """Someone appends without the lock: his line is not cut under his hands."""
+    handler = handler_for(tmp_path)
+    log(handler, "one")
+    with open(tmp_path / NAME, "ab", buffering=0) as file:
+        file.write(b"ha")
+        monkeypatch.setattr(time, "sleep", lambda seconds: file.write(b"lf\n"))
+        log(handler, "two")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\nhalf\ntwo\n"}
+
+
+def test_a_stopped_holder(tmp_path):
+    """It delays the others once; lines are appended whole; when it is free, all is as before."""
+    handler = handler_for(tmp_path, lockTimeout=0.2)
+    log(handler, "one")
+    lock = handler._series._lock
+    holder = start("hold_lock", path=tmp_path / NAME)
+    assert holder.stdout.readline() == "ready\n"
+    holder.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    log(handler, "two")
+    assert time.monotonic() - began >= 0.2
+    assert lock.is_held_up
+    waits = []
+    wait, lock._wait = lock._wait, lambda descriptor: waits.append(wait(descriptor))
+    for number in range(100):
+        log(handler, str(number))
+    assert waits == [False] * 100
+    holder.kill()
+    holder.send_signal(signal.SIGCONT)
+    end(holder, -signal.SIGKILL)
+    log(handler, "free")
+    assert not lock.is_held_up
+    handler.close()
+    assert texts(tmp_path) == {
+        NAME: "one\ntwo\n" + "".join(f"{number}\n" for number in range(100)) + "free\n"
+    }
+
+
+def test_without_lock(tmp_path):
+    """`lock=False`: nobody is waited for."""
+    handler = handler_for(tmp_path, lock=False, lockTimeout=60)
+    log(handler, "one")
+    holder = start("hold_lock", path=tmp_path / NAME)
+    assert holder.stdout.readline() == "ready\n"
+    log(handler, "two")
+    end(holder)
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\n"}
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    """`flock` fails there: lines are appended without it, late ones for compression too."""
+    def no_locks(descriptor, operation):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("mplogging._lock._flock", no_locks)
+    handler = handler_for(tmp_path, compress="gz", compressAfter=60)
+    log(handler, "one")
+    log(handler, "two")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\n"}
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "device"])
+def test_no_regular_file(tmp_path, kind):
+    """What is no file is not written to."""
+    path = tmp_path / NAME
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    with pytest.raises(OSError):
+        open_for_append(str(path), Access())
+
+
+def test_links_where_others_may_write(tmp_path):
+    """Followed where the directory is ours; a trap, and refused, where others write to it."""
+    (tmp_path / "target").write_text("")
+    (tmp_path / NAME).symlink_to(tmp_path / "target")
+    descriptor, is_new = open_for_append(str(tmp_path / NAME), Access())
+    os.close(descriptor)
+    assert not is_new
+    os.chmod(tmp_path, 0o777)
+    with pytest.raises(OSError, match="symbolic links"):
+        open_for_append(str(tmp_path / NAME), Access())
+
+
+def test_a_killed_writer_leaves_no_lock(tmp_path):
+    """Its lock dies with it; the next write waits for nothing."""
+    handler = handler_for(tmp_path, lockTimeout=60)
+    log(handler, "one")
+    holder = start("hold_lock", path=tmp_path / NAME)
+    assert holder.stdout.readline() == "ready\n"
+    holder.kill()
+    end(holder, -signal.SIGKILL)
+    log(handler, "two")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\n"}

@@ -1,0 +1,186 @@
+"""The compiled path gives byte for byte what `logging.Formatter` gives."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import itertools
+import logging
+import sys
+import time
+
+import pytest
+
+from mplogging import ConfigError
+from mplogging._lines import LineFormat
+
+MOMENTS = (0.0, 1.999999, -0.5, -1.0, -86_400.25, 1_000_000_000.9999, 1_711_846_800.0, 2**31 + 0.5)
+
+
+def raised():
+    try:
+        raise ValueError("wrong")
+    except ValueError:
+        return sys.exc_info()
+
+
+def records():
+    texts = [{"msg": "plain"}, {"msg": "%s and %d", "args": ("ü", 3)}, {"msg": "ends\n"},
+             {"msg": ""}, {"msg": "100%"}, {"msg": 17}]
+    extras = [{}, {"exc_info": raised()}, {"stack_info": "Stack (most recent call last):"},
+              {"exc_info": raised(), "stack_info": "Stack\n"}, {"exc_text": "kept\n"},
+              {"exc_text": "kept\n", "stack_info": "Stack"},
+              {"exc_info": raised(), "exc_text": "x"}]
+    for text, extra in itertools.product(texts, extras):
+        yield {"name": "a.b", "levelname": "INFO", "levelno": 20, "lineno": 7, **text, **extra}
+    for created in MOMENTS:
+        yield {"msg": "x", "name": "a", "created": created, "msecs": created % 1 * 1000,
+               "levelname": "INFO", "levelno": 20, "lineno": 7}
+
+
+class Subclass(logging.Formatter):
+    default_msec_format = "%s.%03d"
+    default_time_format = "%H-%M-%S"
+    converter = time.gmtime
+
+
+class OwnTime(logging.Formatter):
+    def formatTime(self, record, datefmt=None):
+        return f"<{record.created}>"
+
+
+class OwnMessage(logging.Formatter):
+    def formatMessage(self, record):
+        return "<" + super().formatMessage(record) + ">"
+
+
+class OwnException(logging.Formatter):
+    def formatException(self, ei):
+        return ""
+
+    def formatStack(self, stack_info):
+        return "<" + stack_info + ">\n"
+
+
+class OwnFormat(logging.Formatter):
+    def format(self, record):
+        return super().format(record).upper()
+
+
+class OwnConverter(logging.Formatter):
+    def converter(self, seconds):
+        return datetime.datetime.fromtimestamp(round(seconds)).timetuple()
+
+
+class NoMilliseconds(logging.Formatter):
+    default_msec_format = None
+
+
+class NeverTime(logging.Formatter):
+    def usesTime(self):
+        return False
+
+
+def formatters():
+    percent = ["%(message)s", "%(asctime)s %(levelname)-8s %(name)s %(message)s",
+               "%(asctime)s %(message)s %(asctime)s", "100%% %(levelno)05d %(message).3s!",
+               "%(lineno)x %(created).2f %(msecs)03d %(message)r", "%(message)s %(name)s\n",
+               "%(asctime)s"]
+    for pattern in percent:
+        for datefmt in (None, "%Y/%m/%d %H:%M", ""):
+            yield logging.Formatter(pattern, datefmt)
+    yield logging.Formatter("{asctime} {levelname:>9} {message}", style="{")
+    yield logging.Formatter("$asctime ${levelname} $message", style="$")
+    yield logging.Formatter()
+    pattern = "%(asctime)s %(name)s %(message)s"
+    for kind in (Subclass, OwnTime, OwnMessage, OwnException, OwnFormat, OwnConverter,
+                 NoMilliseconds, NeverTime):
+        if kind is not NeverTime:
+            yield kind(pattern)
+        yield kind("%(name)s %(message)s")
+    if sys.version_info >= (3, 10):
+        yield logging.Formatter("%(request)s %(message)s", defaults={"request": "none"})
+    for name, value in (
+        ("converter", time.gmtime), ("datefmt", "%H"), ("default_msec_format", "%s;%d"),
+        ("formatTime", lambda record, datefmt=None: "then"), ("format", lambda record: "all"),
+        ("formatMessage", lambda record: "message"), ("formatException", lambda info: "oops"),
+        ("usesTime", lambda: True), ("formatStack", lambda text: text + "!"),
+    ):
+        formatter = logging.Formatter(pattern)
+        setattr(formatter, name, value)
+        yield formatter
+
+
+@pytest.mark.parametrize("formatter", list(formatters()), ids=lambda f: type(f).__name__)
+def test_as_the_formatter_has_it(formatter):
+    """Over many formats, styles, overrides and records; and the record's attributes too."""
+    lines = LineFormat(formatter)
+    for attributes in records():
+        one, other = (logging.makeLogRecord(attributes) for _ in range(2))
+        one.__dict__.update(other.__dict__)
+        assert lines.line(one) == (formatter.format(other) + "\n").encode()
+        assert one.__dict__ == other.__dict__
+
+
+def test_fields_that_are_not_there():
+    """The same error as ever."""
+    formatter = logging.Formatter("%(name)s %(nothing)s")
+    record = logging.makeLogRecord({"msg": "x"})
+    with pytest.raises(ValueError) as expected:
+        formatter.format(copy.copy(record))
+    with pytest.raises(ValueError) as got:
+        LineFormat(formatter).line(record)
+    assert str(got.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("newlines, text", [
+    ("keep", "a\nb\tc\nTrace\n  of it"),
+    ("escape", "a\\nb\\tc\n    Trace\n      of it"),
+    ("indent", "a\n    b\tc\n    Trace\n      of it"),
+])
+def test_newlines(newlines, text):
+    """No line of data can pass for the beginning of a record; the record is as it was."""
+    record = logging.makeLogRecord({"msg": "a\nb\tc", "exc_text": "Trace\n  of it"})
+    assert LineFormat(logging.Formatter(), newlines=newlines).line(record) == text.encode() + b"\n"
+    assert record.exc_text == "Trace\n  of it"
+
+
+@pytest.mark.parametrize("newlines, text", [
+    ("escape", "<A\n    B\\tC\n    TRACE\n      OF IT>"),
+    ("indent", "<A\n    B\tC\n    TRACE\n      OF IT>"),
+])
+def test_newlines_of_a_formatter_of_ones_own(newlines, text):
+    """It alone knows where the trace begins: each further line is indented."""
+
+    class Own(logging.Formatter):
+        def format(self, record):
+            return "<" + super().format(record).upper() + ">"
+
+    record = logging.makeLogRecord({"msg": "a\nb\tc", "exc_text": "Trace\n  of it"})
+    assert LineFormat(Own(), newlines=newlines).line(record) == text.encode() + b"\n"
+
+
+def test_any_object_that_formats():
+    """`dictConfig` takes one, so do we."""
+
+    class Duck:
+        def format(self, record):
+            return "quack"
+
+    assert LineFormat(Duck()).line(logging.makeLogRecord({})) == b"quack\n"
+
+
+@pytest.mark.parametrize("errors, line", [
+    ("backslashreplace", b"\\udcff\n"), ("replace", b"?\n"), ("surrogateescape", b"\xff\n"),
+])
+def test_encoding_errors(errors, line):
+    """As `errors` says."""
+    record = logging.makeLogRecord({"msg": "\udcff"})
+    assert LineFormat(logging.Formatter(), errors=errors).line(record) == line
+
+
+def test_bad_arguments():
+    """Each by its name."""
+    for name, value in (("encoding", "x"), ("errors", "x"), ("newlines", "x")):
+        with pytest.raises(ConfigError, match=name):
+            LineFormat(logging.Formatter(), **{name: value})

@@ -1,0 +1,132 @@
+"""A link that follows the active file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import threading
+
+import pytest
+from conftest import eventually, texts
+
+from mplogging import DatedFileHandler
+
+DAY = 86_400
+NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09
+
+
+def handler_for(directory, **options):
+    handler = DatedFileHandler(
+        directory / "app.log", **{"utc": True, "delay": True, "symlink": True, **options}
+    )
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler
+
+
+def log(handler, text, day=0):
+    handler.handle(logging.makeLogRecord({"msg": text, "created": NOON + day * DAY}))
+
+
+def test_it_follows(tmp_path):
+    """To the newest period and part, and not back for late records."""
+    handler = handler_for(tmp_path, maxBytes=5)
+    targets = []
+    for text, day in (("a", 0), ("b", 1), ("late", 0), ("cccc", 1)):
+        log(handler, text, day)
+        targets.append(os.readlink(tmp_path / "app.log"))
+    handler.close()
+    assert targets == [
+        "app.log.2001-09-09", "app.log.2001-09-10", "app.log.2001-09-10", "app.log.2001-09-10.1",
+    ]
+
+
+def test_a_name_of_its_own(tmp_path):
+    """A path, to a directory of its own too; the target is relative."""
+    (tmp_path / "links").mkdir()
+    handler = handler_for(tmp_path, symlink=tmp_path / "links" / "now")
+    log(handler, "a")
+    handler.close()
+    assert os.readlink(tmp_path / "links" / "now") == "../app.log.2001-09-09"
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_it_replaces_only_links(tmp_path, kind):
+    """A regular file or a directory in its place is somebody's."""
+    if kind == "file":
+        (tmp_path / "now").write_text("mine")
+    else:
+        (tmp_path / "now").mkdir()
+    handler = handler_for(tmp_path, symlink=tmp_path / "now")
+    log(handler, "a")
+    handler.close()
+    assert not (tmp_path / "now").is_symlink()
+    assert texts(tmp_path)["app.log.2001-09-09"] == "a\n"
+
+
+def test_it_is_put_right(tmp_path):
+    """A dangling link, a stray one, one to a later file that is gone, a killed maker's."""
+    for target in ("nowhere", "/etc/passwd", "app.log.2099-01-01"):
+        (tmp_path / "app.log").symlink_to(target)
+        (tmp_path / "app.log.tmp").symlink_to("nowhere")
+        handler = handler_for(tmp_path)
+        log(handler, "a")
+        handler.close()
+        assert os.readlink(tmp_path / "app.log") == "app.log.2001-09-09"
+        (tmp_path / "app.log").unlink()
+
+
+def test_it_does_not_go_back(tmp_path):
+    """A program that is behind leaves it on the later file, which is there."""
+    for day in (3, 0):
+        handler = handler_for(tmp_path)
+        log(handler, "a", day)
+        handler.close()
+    assert os.readlink(tmp_path / "app.log") == "app.log.2001-09-12"
+
+
+def test_it_is_never_missing(tmp_path):
+    """It is replaced in one step: whoever looks finds one of the files."""
+    handler = handler_for(tmp_path)
+    log(handler, "a")
+    is_over, misses = threading.Event(), []
+
+    def look():
+        while not is_over.is_set():
+            if not os.path.exists(tmp_path / "app.log"):
+                misses.append(1)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for day in range(100):
+        log(handler, "a", day)
+    is_over.set()
+    thread.join()
+    handler.close()
+    assert not misses
+
+
+def test_a_link_that_cannot_be_made(tmp_path, capsys):
+    """It is reported; the line is in its file."""
+    handler = handler_for(tmp_path, symlink=tmp_path / "missing" / "now")
+    log(handler, "a")
+    handler.close()
+    assert texts(tmp_path) == {"app.log.2001-09-09": "a\n"}
+    assert "but not what goes with it" in capsys.readouterr().err
+
+
+def test_tail_follows_across_a_rollover(tmp_path):
+    """`tail -F app.log`, as an operator leaves it running."""
+    handler = handler_for(tmp_path)
+    log(handler, "first")
+    command = ["tail", "-n", "+1", "-F", "-s", "0.05", str(tmp_path / "app.log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True) as tail:
+        assert tail.stdout.readline() == "first\n"
+        log(handler, "second", 1)
+        assert tail.stdout.readline() == "second\n"
+        log(handler, "third", 2)
+        assert tail.stdout.readline() == "third\n"
+        tail.terminate()
+    handler.close()
+    eventually(lambda: tail.returncode is not None)
