@@ -11,7 +11,6 @@ period go to the period's next part (`_appending.Elsewhere`).
 from __future__ import annotations
 
 import contextlib
-import gzip
 import importlib
 import os
 import threading
@@ -23,7 +22,8 @@ from ._errors import ConfigError
 from ._lock import FileLock, try_lock, unlock
 from ._names import FileNames, LogFile
 
-ALGORITHMS = ("gz", "zst")
+_MODULES = {"gz": "gzip", "zst": "compression.zstd"}
+ALGORITHMS = tuple(_MODULES)
 _TEMPORARY = ".tmp"
 _BLOCK_BYTES = 1 << 20
 _LOCK_TIMEOUT = 5.0
@@ -35,12 +35,11 @@ def opener_of(algorithm: str) -> Callable[..., Any]:
     Raises:
         ConfigError: The algorithm is unknown, or this Python lacks it.
     """
-    if algorithm == "gz":
-        return gzip.open
-    if algorithm != "zst":
+    module = _MODULES.get(algorithm)
+    if module is None:
         raise ConfigError(f"compress must be one of {ALGORITHMS} or None, got {algorithm!r}")
     try:
-        opener: Callable[..., Any] = importlib.import_module("compression.zstd").open
+        opener: Callable[..., Any] = importlib.import_module(module).open
     except ImportError:
         raise ConfigError(
             "compress='zst' needs Python 3.14 or newer with compression.zstd: use 'gz'"

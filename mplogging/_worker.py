@@ -15,7 +15,6 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
-from multiprocessing import util
 from typing import Any, NamedTuple
 
 from ._channels import Channel, PipeChannel, QueueChannel, Sender, hello
@@ -221,6 +220,7 @@ class Attachment:
 
 
 _attached: Attachment | None = None
+_sees_to_forks = False
 
 
 def attached() -> Attachment | None:
@@ -230,8 +230,12 @@ def attached() -> Attachment | None:
 
 def set_attached(attachment: Attachment | None) -> None:
     """Say what `attached` returns from now on."""
-    global _attached
+    global _attached, _sees_to_forks
     _attached = attachment
+    if attachment is not None and not _sees_to_forks:
+        # A child that `multiprocessing` forks forgets what had been registered until then.
+        _sees_to_forks = True
+        _util().register_after_fork(_leave, _see_to_leaving)
 
 
 def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None:
@@ -297,7 +301,7 @@ def _after_fork() -> None:
 
 def _see_to_leaving(_: object = None) -> None:
     # Children of `multiprocessing` don't run `atexit`; this serves every process.
-    util.Finalize(None, _leave, exitpriority=-1000)
+    _util().Finalize(None, _leave, exitpriority=-1000)
 
 
 def _leave() -> None:
@@ -305,7 +309,11 @@ def _leave() -> None:
         _attached.handler.leave()
 
 
-# A child that `multiprocessing` forks forgets what had been registered until then.
-util.register_after_fork(_leave, _see_to_leaving)
+def _util() -> Any:
+    from multiprocessing import util  # loads `subprocess`: not for a mere import of ours
+
+    return util
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
