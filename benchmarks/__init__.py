@@ -7,6 +7,7 @@ Run from the root of the repository::
     python -m benchmarks --quick                     # smoke test: counts, never a time
     python -m benchmarks --only throughput           # one question
     python -m benchmarks --only 'throughput/mplogging' --only 'call/Q*'
+    python -m benchmarks --seconds 2 --rounds 9      # on a machine that others use
     python -m benchmarks --json out.json --plot --table
     python -m benchmarks --load out.json --plot      # from an earlier run
     python -m benchmarks --list                      # questions and peers
@@ -15,10 +16,12 @@ The questions (each is a part of ``--only question/peer``):
 
 ========== ==================================================================
 throughput records a second from the go signal until the last line is in the
-           file: 1, 2, 4, 8 workers by fork, 4 by spawn and forkserver; also
-           CPU time a record over all processes, and the parent's alone
+           file: 1, 2, 4, 8 workers by fork, 4 by spawn and forkserver (these
+           for a few peers); also CPU time a record over all processes, and
+           the parent's alone
 call       what one call costs one worker: mean, p50, p99, p99.9
 memory     peak of parent and worker, the worker's growth over 200,000 records
+           (one round: it varies little, and takes long)
 latency    from the call to the line in the file, at 40 records a second
 attach     one worker from start to exit, with one record
 import     beyond what ``logging`` and ``multiprocessing`` import themselves

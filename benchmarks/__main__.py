@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from .results import Results
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    # Ended from outside, it is still to end its runs and clear up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if options.list:
         print("\n".join(listing()))
         return 0

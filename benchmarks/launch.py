@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
@@ -18,6 +17,11 @@ from .runner import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Where all runs keep compiled modules. Else, where PYTHONDONTWRITEBYTECODE is
+# set, those of the working tree would be compiled in every process, and imports
+# and attaching would seem slow. (Made here, since runs may start in threads.)
+BYTECODE = tempfile.TemporaryDirectory(prefix="mplogging-bench-pyc-")
+
 
 @dataclass
 class Outcome:
@@ -32,19 +36,9 @@ class Outcome:
         return self.status == "ok"
 
 
-@functools.cache
-def bytecode() -> tempfile.TemporaryDirectory[str]:
-    """Where all runs keep compiled modules.
-
-    Else, where PYTHONDONTWRITEBYTECODE is set, those of the working tree would
-    be compiled in every process, and imports and attaching would seem slow.
-    """
-    return tempfile.TemporaryDirectory(prefix="mplogging-bench-pyc-")
-
-
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "PYTHONPYCACHEPREFIX": bytecode().name}
+    return {**kept, "PYTHONPYCACHEPREFIX": BYTECODE.name}
 
 
 def launch(spec: Spec, timeout: float) -> Outcome:
@@ -66,7 +60,8 @@ def launch(spec: Spec, timeout: float) -> Outcome:
             try:
                 code = process.wait(timeout)
             except subprocess.TimeoutExpired:
-                return Outcome(f"hung (killed after {timeout:.0f} s)")
+                said = last_line(directory / "stderr")
+                return Outcome(f"hung (killed after {timeout:.0f} s) {said}".rstrip())
             finally:
                 end(process)
             if code != 0:

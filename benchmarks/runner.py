@@ -38,7 +38,7 @@ from .peers import PEERS, Peer
 UNRELATED = "subprocess"
 ONE_BY_ONE = "attach"
 IMPORT = "import"
-IMPORTS = 5
+IMPORTS = 3
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,11 @@ class Gate:
         fcntl.flock(self.file, fcntl.LOCK_SH)
         self.file.close()
 
-    def await_ready(self, workers: int) -> None:
-        while len(list(self.directory.glob("ready-*"))) < workers:
+    def await_ready(self, workers: list[Worker]) -> None:
+        while len(list(self.directory.glob("ready-*"))) < len(workers):
+            for number, worker in enumerate(workers):
+                if worker.exitcode is not None:
+                    raise RuntimeError(f"worker {number} ended before the go: {worker.exitcode}")
             time.sleep(0.002)
 
 
@@ -107,8 +110,6 @@ class Worker(Protocol):
 class Unrelated:
     """A worker that is no child of `multiprocessing`."""
 
-    exitcode: Any = None
-
     def __init__(self, directory: Path, number: int) -> None:
         self.command = [sys.executable, "-m", "benchmarks.runner", str(directory), str(number)]
 
@@ -116,7 +117,11 @@ class Unrelated:
         self.process = subprocess.Popen(self.command)
 
     def join(self) -> None:
-        self.exitcode = self.process.wait()
+        self.process.wait()
+
+    @property
+    def exitcode(self) -> int | None:
+        return self.process.poll()
 
 
 def make_workers(directory: Path, spec: Spec, peer: Peer, token: Any) -> list[Worker]:
@@ -163,7 +168,7 @@ def together(directory: Path, spec: Spec, peer: Peer, workers: list[Worker]) -> 
     gate.shut()
     for worker in workers:
         worker.start()
-    gate.await_ready(spec.workers)
+    gate.await_ready(workers)
     helpers_before = sum(map(workload.cpu_of, peer.helpers()))
     cpu_before = workload.cpu()
     started = time.perf_counter()
