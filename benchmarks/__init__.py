@@ -46,5 +46,5 @@ How it is cut, each importing from those above it:
 ``questions`` which runs answer which question
 ``results``   values by round, their medians and ratios
 ``report``    text, rst and plots
-``goals``     the figures that issue 5 and issue 3 ask for, and those reached
+``goals``     the figures that are aimed at, and those reached
 """

@@ -1,4 +1,4 @@
-"""The figures that issues 5 and 3 ask for, beside those reached."""
+"""The figures that are aimed at, beside those reached."""
 
 from __future__ import annotations
 
