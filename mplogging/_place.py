@@ -11,6 +11,7 @@ Both locks are the kernel's, so they tell the truth whatever way a process died.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -35,8 +36,9 @@ def _parent_directory() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     try:
         # Not another user's, which `sudo` may have left in the environment.
-        if runtime and os.stat(runtime).st_uid == os.geteuid() and os.access(runtime, os.W_OK):
-            return runtime
+        if runtime and os.stat(runtime).st_uid == os.geteuid():
+            if os.access(runtime, os.W_OK | os.X_OK):
+                return os.path.abspath(runtime)  # workers may start elsewhere
     except OSError:
         pass
     return tempfile.gettempdir()
@@ -57,21 +59,23 @@ class Place:
         Raises:
             SessionError: The directory can't be made.
         """
-        parent = _parent_directory()
-        _sweep(parent)
-        path = ""
+        place = cls("", -1)
         try:
-            path = tempfile.mkdtemp(prefix=_prefix(), dir=parent)
-            place = cls(path, os.open(path, _DIRECTORY))
+            parent = _parent_directory()
+            _sweep(parent)
+            place.path = tempfile.mkdtemp(prefix=_prefix(), dir=parent)
+            place.descriptor = os.open(place.path, _DIRECTORY)
             os.fchmod(place.descriptor, 0o700)
             lock(place.descriptor)
+            os.close(place.open_file(_ATTACHED, os.O_WRONLY | os.O_CREAT))
             place.hold()
             return place
         except OSError as error:
-            if path:
-                os.rmdir(path)
+            place.close()
+            if place.path:
+                place.remove()
             raise SessionError(
-                f"no session directory can be made in {parent!r} ({error}):"
+                f"no session directory can be made ({error}):"
                 " set XDG_RUNTIME_DIR or TMPDIR to a directory of yours"
             ) from error
 
@@ -109,7 +113,10 @@ class Place:
                 )
             if try_lock(descriptor, shared=True):
                 raise SessionClosedError(f"the session at {path!r} is over: nobody reads it")
-            place.hold()
+            try:
+                place.hold()
+            except FileNotFoundError:
+                raise SessionClosedError(f"the session at {path!r} is just ending") from None
         except BaseException:
             place.close()
             raise
@@ -117,7 +124,7 @@ class Place:
 
     def hold(self) -> None:
         """As long as this process lives, or `close` has not been called, it is no leftover."""
-        self._attached = self.open_file(_ATTACHED, os.O_RDWR | os.O_CREAT)
+        self._attached = self.open_file(_ATTACHED, os.O_RDWR)
         lock(self._attached, shared=True)
 
     def write_config(self, data: bytes) -> None:
@@ -173,11 +180,12 @@ class Place:
 
 def _remove(path: str) -> None:
     try:
-        for name in os.listdir(path):
-            os.unlink(os.path.join(path, name))
-        os.rmdir(path)
+        os.rmdir(path)  # if it is empty, that needs no descriptor: all may be in use
     except OSError:
-        pass
+        with contextlib.suppress(OSError):
+            for name in os.listdir(path):
+                os.unlink(os.path.join(path, name))
+            os.rmdir(path)
 
 
 def _sweep(parent: str) -> None:

@@ -6,6 +6,7 @@ handlers, and the end of the session waits for it no longer than it may.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -69,25 +70,27 @@ class Sideline:
         Args:
             deadline: When to give up, on the clock of `time.monotonic`.
         """
+        self.give_up()
+        sentinels = 1
         try:
             self._records.put(_END, timeout=max(0.0, deadline - time.monotonic()))
         except queue.Full:
-            pass
+            sentinels = 0
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        # What it is working on counts, the sentinel does not.
-        return max(self._records.unfinished_tasks - 1, 1) if self._thread.is_alive() else 0
+        # What it is working on counts, and so does a flush that does not end.
+        left = self._records.unfinished_tasks - sentinels
+        return max(left, 1) if self._thread.is_alive() else 0
 
     def _run(self) -> None:
         while (record := self._records.get()) is not _END:
             try:
                 self.handler.handle(record)
-            except Exception:
+            except BaseException:  # SystemExit would end the thread, and nobody would know
                 self.failed += 1
                 if self.failed == 1:
-                    self._report(self.handler, record)
+                    with contextlib.suppress(BaseException):
+                        self._report(self.handler, record)
             finally:
                 self._records.task_done()
-        try:
+        with contextlib.suppress(BaseException):
             self.handler.flush()
-        except Exception:
-            pass
