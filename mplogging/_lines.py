@@ -23,6 +23,7 @@ Text = Callable[[logging.LogRecord], str]
 NEWLINES = ("keep", "escape", "indent")
 _INDENT = "    "
 _FIELD = re.compile(r"%(?:\((?P<name>[^)]*)\))?(?P<spec>[#0\- +]*\d*(?:\.\d+)?[a-zA-Z%])")
+_MILLISECONDS = re.compile(r"[^%]*%s[^%]*%0?\d*d[^%]*")
 # Whatever ends a line somewhere, or moves a terminal's cursor.
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in
              (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
@@ -99,29 +100,24 @@ def _formats_as_standard(formatter: logging.Formatter) -> bool:
     )
 
 
-def _compiled(formatter: logging.Formatter) -> Callable[[logging.LogRecord], str]:
-    """`formatter.format`, with the same result and the same attributes set."""
-    message_of = _compiled_message(formatter)
-    # One tuple, replaced as a whole, so that threads see it complete.
-    kept: tuple[float, str, str | None] = (float("nan"), "", None)
+def _compiled(formatter: logging.Formatter) -> Text:
+    """`formatter.format`, with the same result, compiled anew for each second.
+
+    With a %-format, the record's `asctime` is not set: to write the second into
+    the format, rather than into each record, saves 0.2 µs a call.
+    """
     uses_time = formatter.usesTime()
+    # One tuple, replaced as a whole, so that threads see it complete.
+    kept: tuple[float, Text] = (float("nan"), _message_of(formatter, 0.0))
 
     def format_record(record: logging.LogRecord) -> str:
         nonlocal kept
         record.message = record.getMessage()
-        if uses_time:
-            second, asctime, with_milliseconds = kept
-            if record.created // 1 != second:
-                second = record.created // 1
-                datefmt = formatter.datefmt
-                asctime = time.strftime(
-                    datefmt or formatter.default_time_format, formatter.converter(second)
-                )
-                with_milliseconds = None if datefmt else formatter.default_msec_format
-                kept = second, asctime, with_milliseconds
-            if with_milliseconds:
-                asctime = with_milliseconds % (asctime, record.msecs)
-            record.asctime = asctime
+        second, message_of = kept
+        if uses_time and record.created // 1 != second:
+            second = record.created // 1
+            message_of = _message_of(formatter, second)
+            kept = second, message_of
         text = message_of(record)
         if record.exc_info or record.exc_text or record.stack_info:
             for trace in _traces(formatter, record):
@@ -131,29 +127,64 @@ def _compiled(formatter: logging.Formatter) -> Callable[[logging.LogRecord], str
     return format_record
 
 
-def _compiled_message(formatter: logging.Formatter) -> Callable[[logging.LogRecord], str]:
-    """`formatter.formatMessage`, with a %-format's fields looked up in one go."""
+def _message_of(formatter: logging.Formatter, second: float) -> Text:
+    """`formatter.formatMessage` for records of this second."""
+    asctime = time.strftime(
+        formatter.datefmt or formatter.default_time_format, formatter.converter(second)
+    )
+    with_milliseconds = None if formatter.datefmt else formatter.default_msec_format
+    compiled = _percent_message(formatter, asctime, with_milliseconds)
+    if compiled is not None:
+        return compiled
+
+    def message(record: logging.LogRecord) -> str:
+        record.asctime = asctime
+        if with_milliseconds:
+            record.asctime = with_milliseconds % (asctime, record.msecs)
+        return formatter.formatMessage(record)
+
+    return message
+
+
+def _percent_message(
+    formatter: logging.Formatter, asctime: str, with_milliseconds: str | None
+) -> Text | None:
+    """A %-format with the second written into it, and its fields looked up in one go."""
     style = formatter._style
-    pattern = style._fmt
-    fields = list(_FIELD.finditer(pattern))
-    names = [field["name"] for field in fields if field["spec"] != "%"]
     if (
         type(style) is not logging.PercentStyle
         or vars(style).keys() & {"format", "_format"}
         or getattr(style, "_defaults", None)
-        or len(names) < 2  # an itemgetter of one name makes no tuple
-        or None in names
-        or pattern.count("%") != sum(field[0].count("%") for field in fields)
     ):
-        return formatter.formatMessage
-    values = operator.itemgetter(*names)
-    positional = _FIELD.sub(lambda field: "%" + field["spec"], pattern)
+        return None
+    stamp, names = asctime.replace("%", "%%"), []
+    if with_milliseconds:
+        if not _MILLISECONDS.fullmatch(with_milliseconds):
+            return None
+        stamp = with_milliseconds.replace("%s", stamp, 1)
+    pieces, position = [], 0
+    for field in _FIELD.finditer(style._fmt):
+        pieces.append(style._fmt[position : field.start()])
+        position = field.end()
+        if field["name"] == "asctime" and field["spec"] == "s":
+            pieces.append(stamp)
+            names += ["msecs"] if with_milliseconds else []
+        elif field["name"] == "asctime" or (field["name"] is None) != (field["spec"] == "%"):
+            return None
+        else:
+            pieces.append("%" + field["spec"])
+            names += [field["name"]] if field["name"] is not None else []
+    pieces.append(style._fmt[position:])
+    # An itemgetter of one name makes no tuple; a "%" beside the fields is an error.
+    if len(names) < 2 or any("%" in piece for piece in pieces[::2]):
+        return None
+    pattern, values = "".join(pieces), operator.itemgetter(*names)
 
     def message(record: logging.LogRecord) -> str:
         try:
-            text: str = positional % values(record.__dict__)
-            return text
+            return pattern % values(record.__dict__)  # type: ignore[no-any-return]
         except KeyError:
+            record.asctime = formatter.formatTime(record, formatter.datefmt)
             return formatter.formatMessage(record)  # raises what it always raised
 
     return message
