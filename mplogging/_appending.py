@@ -103,17 +103,13 @@ class AppendFile:
             end = os.lseek(descriptor, 0, os.SEEK_END)
             if end != self._end:
                 end = self._mend(end, is_locked)
-            fitting = chunks
-            if self._max_bytes:
-                is_empty = end <= len(self._access.header)
-                fitting = chunks[: _count_fitting(chunks, self._max_bytes - end, is_empty)]
-            if fitting:
-                data = fitting[0] if len(fitting) == 1 else b"".join(fitting)
-                written = os.write(descriptor, data)
-                if written != len(data):
-                    self._write_rest(data, written, chunks)
-                self._end = end + len(data)
-            if len(fitting) < len(chunks):
+            fitting = self._fitting(chunks, end) if self._max_bytes else chunks
+            data = fitting[0] if len(fitting) == 1 else b"".join(fitting)
+            written = os.write(descriptor, data)
+            self._end = end + written
+            if written != len(data):
+                self._write_rest(data, written, chunks)
+            if fitting is not chunks:
                 raise Full(chunks[len(fitting):])
         except OSError as error:
             self._look_due = 0.0  # nothing was written that would put off the sealing
@@ -174,11 +170,21 @@ class AppendFile:
             end = start if start == 0 else start + len(ending) - 1
         return 0
 
+    def _fitting(self, chunks: Sequence[bytes], end: int) -> Sequence[bytes]:
+        """Those that there is room for: all, or fewer; in an empty file one at least."""
+        room = self._max_bytes - end
+        for count, chunk in enumerate(chunks):
+            room -= len(chunk)
+            if room < 0 and (count or end > len(self._access.header)):
+                return chunks[:count]
+        return chunks
+
     def _write_rest(self, data: bytes, written: int, chunks: Sequence[bytes]) -> None:
         """Go on after a short write, or take back the chunk that it cut in two."""
         try:
             while written < len(data):
                 written += os.write(self.descriptor, memoryview(data)[written:])
+            self._end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
         except OSError as error:
             whole = whole_bytes = 0
             while whole_bytes + len(chunks[whole]) <= written:
@@ -190,13 +196,6 @@ class AppendFile:
             self._end, self._look_due = _UNKNOWN, 0.0
             raise Failed(chunks[whole:]) from error
 
-
-def _count_fitting(chunks: Sequence[bytes], room: int, is_empty: bool) -> int:
-    for count, chunk in enumerate(chunks):
-        room -= len(chunk)
-        if room < 0 and not (is_empty and count == 0):
-            return count
-    return len(chunks)
 
 
 def open_for_append(path: str, access: Access) -> tuple[int, bool]:

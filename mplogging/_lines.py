@@ -77,7 +77,7 @@ class LineFormat:
 
     def line(self, record: logging.LogRecord) -> bytes:
         """The record's line, its terminator included."""
-        data = (self._text(record) + self._ending).encode(self._encoding, self._errors)
+        data = f"{self._text(record)}{self._ending}".encode(self._encoding, self._errors)
         return data[len(self.file_header):] if self.file_header else data
 
 

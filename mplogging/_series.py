@@ -57,6 +57,7 @@ class FileSeries:
         self._open_files: dict[Period, AppendFile] = {}
         self._parts: dict[Period, int] = {}
         self._last_period = Period(0, 0, None)  # type: ignore[arg-type]
+        self._start = self._end = 0.0
         self._last_file: AppendFile | None = None
         self._is_late = False
 
@@ -68,8 +69,7 @@ class FileSeries:
         """
         while True:
             file = self._last_file
-            start, end, _ = self._last_period
-            if file is None or not start <= created < end:
+            if file is None or not self._start <= created < self._end:
                 try:
                     file = self.file_of(created)
                 except OSError as error:
@@ -95,6 +95,7 @@ class FileSeries:
         period = self._calendar.period_of(created)
         self._last_file = self._open_files.get(period) or self._open(period)
         self._last_period = period
+        self._start, self._end = float(period.start), float(period.end)  # quicker to compare
         self._is_late = period != self._newest
         return self._last_file
 
