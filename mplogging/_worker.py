@@ -97,7 +97,10 @@ class QueueHandler(logging.handlers.QueueHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Send the record. Once this returns, the record is accepted."""
         try:
-            kind, created, payload = self.prepare(record)
+            if record.levelno < self._record_level:  # the short way for a mere line
+                kind, created, payload = LINE, record.created, self.line(record)
+            else:
+                kind, created, payload = self.prepare(record)
             try:
                 self.queue.send(kind, created, payload)
             except BlockingIOError:
