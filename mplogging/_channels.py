@@ -80,7 +80,7 @@ class PipeChannel:
         return DirectWriter(file, self.place, self.descriptor)
 
     def is_forsaken(self) -> bool:
-        return not _pipe.is_read(self.descriptor) and _pipe.bytes_left(self.descriptor) > 0
+        return not _pipe.is_read(self.descriptor) and _pipe.may_hold_something(self.descriptor)
 
     def drop_count(self) -> DropCount:
         return DropCount(self.place)

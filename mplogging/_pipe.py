@@ -17,6 +17,7 @@ import os
 import select
 import signal
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Callable
@@ -35,6 +36,8 @@ FRAME_BYTES = getattr(select, "PIPE_BUF", 512)
 _CAPACITY_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _NAME = "pipe"
+# Elsewhere only the reading end can tell, and an empty read must do for an answer.
+_TELLS_BYTES_LEFT = sys.platform == "linux"
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _WRITE = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
@@ -88,7 +91,8 @@ def drain(place: Place, writer: int, reader: int = -1) -> Iterator[bytes]:
         writer: A descriptor of the writing end.
         reader: The reading end, if it is open already. It gets closed.
     """
-    while reader >= 0 or bytes_left(writer):
+    data = b"?"
+    while reader >= 0 or (bytes_left(writer) if _TELLS_BYTES_LEFT else data):
         with _no_fork:
             if reader < 0:
                 reader = _open_reader(place, writer)
@@ -115,8 +119,13 @@ def is_read(writer: int) -> bool:
     return not poll.poll(0)
 
 
+def may_hold_something(writer: int) -> bool:
+    """False if the pipe is certainly empty."""
+    return not _TELLS_BYTES_LEFT or bytes_left(writer) > 0
+
+
 def bytes_left(writer: int) -> int:
-    """How much stands in the pipe."""
+    """How much stands in the pipe, as far as the system tells."""
     left: int = struct.unpack("i", fcntl.ioctl(writer, termios.FIONREAD, bytes(4)))[0]
     return left
 
@@ -218,7 +227,8 @@ class PipeWriter:
         try:
             os.write(self.descriptor, data)
         except BrokenPipeError:
-            signal.sigtimedwait({signal.SIGPIPE}, 0)
+            if signal.SIGPIPE in signal.sigpending():
+                signal.sigwait({signal.SIGPIPE})
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
