@@ -142,7 +142,7 @@ class AppendFile:
         descriptor, ending = self.descriptor, self._access.terminator
         if end == 0:
             return os.write(descriptor, self._access.header) if self._access.header else 0
-        if not ending or self._ends_with(ending, end):
+        if os.pread(descriptor, len(ending), max(0, end - len(ending))) == ending:
             return end
         is_opening = self._end == _UNOPENED
         if is_opening and os.fstat(descriptor).st_mtime < self._cut_since:
@@ -156,9 +156,6 @@ class AppendFile:
             end = self._last_line_end(end)
             os.ftruncate(descriptor, end)
         return end
-
-    def _ends_with(self, ending: bytes, end: int) -> bool:
-        return os.pread(self.descriptor, len(ending), max(0, end - len(ending))) == ending
 
     def _last_line_end(self, end: int) -> int:
         ending = self._access.terminator

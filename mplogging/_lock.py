@@ -22,8 +22,9 @@ if IS_AVAILABLE:  # looked up once: a lock is taken for each record
     _LOCK_AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 # A lock is held for one write, so its next turn is microseconds away: first
-# give up the processor only, then sleep ever longer.
-_YIELDS = 3
+# give up the processor only, then sleep ever longer. (Four programs on two cores
+# wrote 4 % more with 20 yields than with 3, and than with a blocking flock.)
+_YIELDS = 20
 _FIRST_PAUSE = 0.00005
 _LONGEST_PAUSE = 0.005
 
