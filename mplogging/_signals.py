@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import weakref
 from types import FrameType
 from typing import Any, Callable
 
@@ -26,30 +27,71 @@ class Signals:
         self._is_stopping = is_stopping
         self._pid = os.getpid()
         self._deferred: int | None = None
-        self._taken: list[int] = []
+        self.taken: list[int] = []
+        self._is_over = False
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread can set a signal's handler
         for name in _SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, self._end)
-                self._taken.append(number)
+                self.taken.append(number)
+        _all.add(self)
 
     def restore(self) -> None:
         """Give the signals back; one that came during the end has its effect now."""
-        for number in self._taken:
-            if signal.getsignal(number) == self._end:
-                signal.signal(number, signal.SIG_DFL)
-        self._taken = []
+        self._is_over = True
+        self.give_back()
         if self._deferred is not None:
             os.kill(os.getpid(), self._deferred)
 
+    def give_back(self) -> None:
+        """Let the signals have their default effect, without ours before it."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # `_end` stays, and does by now what the default does
+        for number in self.taken:
+            if signal.getsignal(number) == self._end:
+                signal.signal(number, signal.SIG_DFL)
+        self.taken = []
+
     def _end(self, number: int, frame: FrameType | None) -> None:
-        # A forked child has inherited this, but the session is not its own.
-        if os.getpid() == self._pid:
-            if self._is_stopping():
-                self._deferred = number
-                return
-            self._stop()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        is_ours = os.getpid() == self._pid and not self._is_over
+        if is_ours and self._is_stopping():
+            self._deferred = number
+            return
+        try:
+            if is_ours:
+                self._stop()
+        finally:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+
+# -- forked children: the session is not theirs, so the signals are not ours there --
+#
+# A signal that meets a child before it has its defaults back would be lost: at a
+# fork the interpreter forgets what came. So it is blocked until then.
+
+_all: weakref.WeakSet[Signals] = weakref.WeakSet()
+_forking = threading.local()
+
+
+def _block() -> None:
+    numbers = [number for signals in list(_all) for number in signals.taken]
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _unblock_in_child() -> None:
+    for signals in list(_all):
+        signals.give_back()
+    _unblock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_block, after_in_parent=_unblock, after_in_child=_unblock_in_child
+    )
