@@ -29,7 +29,7 @@ from ._worker import QueueHandler
 # After a small read, let frames collect: waking for each record would halve the
 # speed of all. Idle costs nothing, since then the read blocks.
 _COLLECTING_SECONDS = 0.003
-_SMALL_BYTES = 1 << 16
+_SMALL_BYTES = 1 << 15
 # How often to see to what no message prompts: a disk that refuses lines, large
 # records whose writer has died.
 _TROUBLE_SECONDS = 0.5

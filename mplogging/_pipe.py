@@ -34,7 +34,9 @@ except ImportError:  # no POSIX system: a queue stands in for the pipe
 FRAME_BYTES = getattr(select, "PIPE_BUF", 512)
 # More than the default lets writers go on while the reader is at the disk.
 _CAPACITY_BYTES = 1 << 20
-_READ_BYTES = 1 << 18
+# What the parent has read and not written yet is lost if it is killed. Larger reads
+# make that more, and are no faster.
+_READ_BYTES = 1 << 16
 _NAME = "pipe"
 # Elsewhere only the reading end can tell, and an empty read must do for an answer.
 _TELLS_BYTES_LEFT = sys.platform == "linux"

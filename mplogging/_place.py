@@ -12,6 +12,7 @@ Both locks are the kernel's, so they tell the truth whatever way a process died.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -98,6 +99,8 @@ class Place:
                 f"{path!r} is no directory (a link does not count as one): refused"
             ) from None
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise SessionError(f"{path!r} can't be opened: {error}") from error
             # O_NOFOLLOW and O_DIRECTORY on a link: which error is the system's choice.
             raise UnsafeSessionError(f"{path!r} can't be opened: {error}") from error
         place = cls(path, descriptor)

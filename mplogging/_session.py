@@ -481,6 +481,8 @@ class LogSession:
             or listener.stop_at(self._deadline, is_patient=False)
         )
         for line in self._sidelines:
+            line.end()  # so that one that is stuck takes no time from the others
+        for line in self._sidelines:
             left = line.finish(self._deadline)
             if left:
                 self._unfinished[repr(line.handler)] = left

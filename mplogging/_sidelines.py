@@ -37,6 +37,8 @@ class Sideline:
         self._is_patient = is_patient
         self._report = report
         self._records: queue.Queue[logging.LogRecord | None] = queue.Queue(capacity)
+        self._is_over = False
+        self._sentinels = 0
         self.dropped = 0
         self.failed = 0
         self._thread = threading.Thread(
@@ -49,7 +51,7 @@ class Sideline:
 
     def offer(self, record: logging.LogRecord) -> None:
         """Take the record if the handler wants its level; never waits unless patient."""
-        if record.levelno < self.handler.level:
+        if self._is_over or record.levelno < self.handler.level:
             return
         while True:
             try:
@@ -64,21 +66,28 @@ class Sideline:
         """Wait for room no more, however patient."""
         self._is_patient = False
 
+    def end(self) -> None:
+        """No more records come: let the thread end once the handler has had what waits."""
+        if self._is_over:
+            return
+        self.give_up()
+        self._is_over = True
+        # A thread that waits for its next record needs the sentinel. One for which
+        # there is no room has records still, and looks at the mark after each.
+        with contextlib.suppress(queue.Full):
+            self._records.put_nowait(_END)
+            self._sentinels = 1
+
     def finish(self, deadline: float) -> int:
-        """Let the handler have what waits; returns how many records it still had to do.
+        """Wait for the end; returns how many records the handler still had to do by then.
 
         Args:
             deadline: When to give up, on the clock of `time.monotonic`.
         """
-        self.give_up()
-        sentinels = 1
-        try:
-            self._records.put(_END, timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Full:
-            sentinels = 0
+        self.end()
         self._thread.join(max(0.0, deadline - time.monotonic()))
         # What it is working on counts, and so does a flush that does not end.
-        left = self._records.unfinished_tasks - sentinels
+        left = self._records.unfinished_tasks - self._sentinels
         return max(left, 1) if self._thread.is_alive() else 0
 
     def _run(self) -> None:
@@ -92,5 +101,7 @@ class Sideline:
                         self._report(self.handler, record)
             finally:
                 self._records.task_done()
+            if self._is_over and self._records.empty():
+                break
         with contextlib.suppress(BaseException):
             self.handler.flush()

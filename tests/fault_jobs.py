@@ -7,21 +7,25 @@ As a script, it is a program with a session, to be killed or to end in its own w
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import json
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from ledgers import FORMAT, LEDGERS, LOGS, Ledger
 
 import mplogging
+from mplogging._worker import attached
 
 ENOUGH = "enough"
 ALIVE = "alive"
@@ -40,13 +44,15 @@ def die(way: str) -> None:
     elif way == "_exit":
         os._exit(0)
     elif way == "raise":
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody needs to see the traceback
         raise RuntimeError("meant to happen")
     elif way == "sys.exit":
         sys.exit(3)
 
 
-def log(directory: str, records: int, way: str = "return", sizes: tuple[int, ...] = (0, 40)) -> int:
+def log(
+    directory: str, records: int, way: str = "return", sizes: tuple[int, ...] = (0, 40)
+) -> int:
     """Log so many records and end."""
     ledger = Ledger(directory, tuple(sizes))
     for _ in range(records):
@@ -85,9 +91,11 @@ def _in_threads(count, target, args) -> None:
         thread.join()
 
 
-def log_in_steps(directory: str, records: int, way: str = "return") -> None:
+def log_in_steps(
+    directory: str, records: int, way: str = "return", sizes: tuple[int, ...] = (0, 40)
+) -> None:
     """Log so many records, at once and with each file `step-1`, `step-2`, … until `enough`."""
-    ledger = Ledger(directory)
+    ledger = Ledger(directory, tuple(sizes))
     for step in itertools.count(1):
         for _ in range(records):
             ledger.log()
@@ -95,6 +103,13 @@ def log_in_steps(directory: str, records: int, way: str = "return") -> None:
             break
     die(way)
     ledger.close()
+
+
+def log_in_threads_in_steps(
+    directory: str, threads: int, records: int, sizes: tuple[int, ...]
+) -> None:
+    """`log_in_steps` in so many threads."""
+    _in_threads(threads, log_in_steps, (directory, records, "return", sizes))
 
 
 def wait_for(directory: str, *names: str) -> str:
@@ -110,6 +125,117 @@ def orphan(directory: str, job: str, *args: object) -> None:
     """Run a job, and hold the writing end of `alive` for as long as this process lives."""
     os.open(os.path.join(directory, ALIVE), os.O_WRONLY)
     globals()[job](directory, *args)
+
+
+def log_levels(directory: str, records: int, every: int, way: str = "return") -> None:
+    """Every so many records, one is an ERROR."""
+    ledger = Ledger(directory)
+    for number in range(records):
+        ledger.log(logging.INFO if number % every else logging.ERROR)
+    die(way)
+    ledger.close()
+
+
+def log_until_interrupted(directory: str) -> None:
+    """Log until Ctrl-C, say so with a file `interrupted`, and log until `enough`."""
+    try:
+        log_on(directory)
+    except KeyboardInterrupt:
+        Path(directory, "interrupted").touch()
+    log_on(directory)
+
+
+def log_at(directory: str, times: list[float]) -> None:
+    """Log one record at each of these times, its second as the message."""
+    logger = logging.getLogger("jobs")
+    for created in times:
+        record = logger.makeRecord("jobs", logging.INFO, "", 0, "at %d", (int(created),), None)
+        record.created = created
+        logger.handle(record)
+
+
+def fork_and_log(directory: str, forks: int) -> None:
+    """In a worker with two logging threads: fork so many children that log too."""
+    threads = [threading.Thread(target=log, args=(directory, 300)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    children = [in_child(log, directory, 20) for _ in range(forks)]
+    for child in children:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for thread in threads:
+        thread.join()
+
+
+def in_child(function, *args) -> int:
+    """Run a function in a forked child; returns its pid."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        function(*args)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def log_unloadable(directory: str, records: int) -> None:
+    """Every tenth record has a field that can't be unpickled."""
+    for number in range(records):
+        extra = {} if number % 10 else {"field": Unloadable()}
+        logging.getLogger("jobs").info("%d", number, extra=extra)
+
+
+class Unloadable:
+    def __reduce__(self):
+        return _refuse_to_load, (os.getpid(),)
+
+
+def _refuse_to_load(pid: int) -> None:
+    if os.getpid() != pid:
+        raise RuntimeError("meant to happen")
+
+
+def log_garbage(directory: str, records: int) -> None:
+    """Write nonsense into the pipe between the records."""
+    descriptor = attached().channel.descriptor
+    ledger = Ledger(directory)
+    for number in range(records):
+        ledger.log()
+        if number % 10 == 0:
+            os.write(descriptor, bytes(range(256)) * 4)
+    ledger.close()
+
+
+def attach_without_descriptors(directory: str) -> None:
+    """A fork, when no descriptor is left: the child logs all the same."""
+    with no_descriptors():
+        child = in_child(logging.getLogger("jobs").info, "from the child")
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        logging.getLogger("jobs").info("from the worker")
+
+
+@contextlib.contextmanager
+def no_descriptors():
+    """Nothing can be opened."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+class Gated(mplogging.DatedFileHandler):
+    """Writes nothing in the process that has shut the gate."""
+
+    gate = threading.Event()
+    shut_by = 0
+
+    def write(self, created, chunks) -> None:
+        if os.getpid() == Gated.shut_by:
+            Gated.gate.wait()
+        super().write(created, chunks)
 
 
 # -- programs -------------------------------------------------------------------------
@@ -137,19 +263,19 @@ def program(
         ]
         for process in processes:
             process.start()
-        if way == "wait":
-            for process in processes:
-                process.join()
-            return
         while sum(1 for _ in Path(directory, LEDGERS).iterdir()) < workers:
             time.sleep(0.01)
         if way == "log":
             log_on(directory)
-        if way == "pause":
+        elif way == "pause":
             wait_for(directory, ENOUGH)
+        elif way == "wait":
+            for process in processes:
+                process.join()
         die(way)
-    # Left with the workers still running.
-    wait_for(directory, ENOUGH)
+    Path(directory, "left").touch()
+    for process in processes:
+        process.join()
 
 
 def bare(directory: str, way: str = "return", **options: object) -> None:
@@ -158,40 +284,129 @@ def bare(directory: str, way: str = "return", **options: object) -> None:
         os.path.join(directory, LOGS, "app.log"), format=FORMAT, **options
     )
     session.start()
+    for _ in range(3):
+        multiprocessing.get_context("fork").Process(target=log, args=(directory, 300)).start()
     log(directory, 1000, way)
 
 
 def forker(directory: str, forks: int, threads: int, way: str = "_exit") -> None:
     """Fork while threads log; each child logs, and leaves the session's block."""
-    children = []
     session = mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT)
-    logging_threads = [
-        threading.Thread(target=log_on, args=(directory,)) for _ in range(threads)
-    ]
+    loggers = [threading.Thread(target=log_on, args=(directory,)) for _ in range(threads)]
+    children = []
+    child = 1
     with session:
-        for thread in logging_threads:
+        for thread in loggers:
             thread.start()
         for _ in range(forks):
             child = os.fork()
             if child == 0:
+                log(directory, 20)
                 break
             children.append(child)
-        if not child:
-            log(directory, 20)
-        else:
-            for child in children:
-                os.waitpid(child, 0)
+        if child:
+            for number in children:
+                assert os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) == 3
             Path(directory, ENOUGH).touch()
-            for thread in logging_threads:
+            for thread in loggers:
                 thread.join()
             session.flush()
             assert session.stats().workers == forks
-    if not child:
+    if child == 0:
         log(directory, 20)  # the session goes on, whatever a child of it does
+        session.stop()
         if way == "_exit":
-            os._exit(0)
-        sys.exit(0)
-    logging.getLogger("jobs").info("nobody hears this")
+            os._exit(3)
+        sys.exit(3)
+
+
+def forking_leaver(directory: str, children: int) -> None:
+    """Leave the session while workers log, and while a thread forks children that stay."""
+    forked: list[int] = []
+
+    def fork() -> None:
+        for _ in range(children):
+            forked.append(in_child(orphan, directory, "wait_for", ENOUGH))
+
+    with mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT):
+        workers = [
+            multiprocessing.get_context("fork").Process(target=orphan, args=(directory, "log_on"))
+            for _ in range(3)
+        ]
+        for worker in workers:
+            worker.start()
+        forking = threading.Thread(target=fork)
+        forking.start()
+        while len(forked) < children // 4:
+            time.sleep(0.001)
+    forking.join()
+    Path(directory, "left").touch()
+    for worker in workers:
+        worker.join()
+    for child in forked:
+        os.waitpid(child, 0)
+
+
+def full_disk(directory: str, records: int, buffer_bytes: int, free: bool = True) -> None:
+    """The file can't grow while four workers log; then there is room again."""
+    session = mplogging.LogSession(
+        os.path.join(directory, LOGS, "app.log"),
+        format=FORMAT, bufferBytes=buffer_bytes, stopTimeout=10 if free else 0.5,
+    )  # fmt: skip
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    with session:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        processes = [
+            multiprocessing.get_context("fork").Process(target=log, args=(directory, records))
+            for _ in range(4)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert not session.flush(0.1)
+        if free:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    print(json.dumps(session.stats()._asdict()), flush=True)
+
+
+def late_opening(directory: str) -> None:
+    """No descriptor is to be had when a new period's file is due; later there are some again."""
+    with mplogging.LogSession(
+        os.path.join(directory, LOGS, "app.log"), format=FORMAT, when="S"
+    ) as session:
+        log(directory, 10)
+        assert session.flush()
+        ledger = Ledger(directory)
+        ledger.log()
+        second = int(time.time())
+        with no_descriptors():
+            while int(time.time()) < second + 2:
+                ledger.log()
+                time.sleep(0.01)
+            assert not session.flush(0.1)
+        assert session.flush(10)
+        ledger.close()
+
+
+def soak(directory: str, workers: int, records: int) -> None:
+    """So many records in all, with a new file each second of which two old ones are kept."""
+    session = mplogging.LogSession(
+        os.path.join(directory, LOGS, "app.log"), format=FORMAT, when="S", backupCount=2
+    )
+    with session:
+        processes = [
+            multiprocessing.Process(target=log, args=(directory, records // workers))
+            for _ in range(workers)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        session.flush()
+        Path(directory, "written").touch()
+        wait_for(directory, ENOUGH)
+    print(json.dumps(session.stats()._asdict()), flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from typing import NamedTuple
 
 FORMAT = "%(levelname)s %(processName)s: %(message)s"
 LOGS, LEDGERS = "logs", "ledgers"
-_LINE = re.compile(r"(?P<level>[A-Z]+) [^:]+: (?P<name>\S+) (?P<number>\d+) (?P<size>\d+) (?P<fill>x*)\.")
+_LINE = re.compile(
+    r"(?P<level>[A-Z]+) [^:]+: (?P<name>\S+) (?P<number>\d+) (?P<size>\d+) (?P<fill>x*)\."
+)
 _OWN = re.compile(r"WARNING [^:]+: .*")
 _count = itertools.count()
 
@@ -128,3 +130,11 @@ def first_break(numbers: list[int]) -> str:
         if number != place:
             return f"{numbers[max(0, place - 2):place + 3]} at {place}"
     return "none"
+
+
+def until_nothing_moves(directory: Path, writers: int) -> None:
+    """Wait until so many writers get no further: the pipe is full."""
+    before: dict[str, int] = {}
+    while (now := accepted(directory)) != before or len(now) < writers:
+        before = now
+        time.sleep(0.3)

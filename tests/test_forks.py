@@ -1,0 +1,89 @@
+"""A fork at any moment, and the end of a program in any manner."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import fault_jobs
+import pytest
+from conftest import eventually
+from ledgers import FORMAT, accepted, check, prepare
+from test_faults import end, start
+from test_parent_death import METHODS, Program
+
+from mplogging import LogSession
+
+FORKS = int(os.environ.get("MPLOGGING_FORKS", "200"))  # of the long run
+
+
+@pytest.mark.parametrize("way", ["_exit", "sys.exit"])
+def test_forks_while_threads_log(tmp_path, way):
+    """No hang, no duplicate, no loss; a child leaves the session's block and stops nothing."""
+    fork_while_threads_log(tmp_path, 25, 4, way)
+
+
+@pytest.mark.soak
+def test_many_forks_while_threads_log(tmp_path):
+    """MPLOGGING_FORKS of them."""
+    fork_while_threads_log(tmp_path, FORKS, 4, "sys.exit")
+
+
+def fork_while_threads_log(directory, forks, threads, way) -> None:
+    settings = {"forks": forks, "threads": threads, "way": way}
+    with Program(directory, "forker", **settings) as program:
+        program.process.wait(100)
+    assert program.process.returncode == 0, program.errors
+    assert not program.errors
+    check(directory)
+    counts = sorted(accepted(directory).values())
+    assert counts[: 2 * forks] == [20] * 2 * forks
+    assert len(counts) == 2 * forks + threads
+
+
+def test_forks_within_a_worker(context, tmp_path):
+    """Grandchildren, forked while the worker's threads log."""
+    with LogSession(prepare(tmp_path), format=FORMAT) as session:
+        end(start(context, fault_jobs.fork_and_log, tmp_path, 10, count=2), tmp_path)
+    assert check(tmp_path).records() == 2 * (2 * 300 + 10 * 20)
+    assert session.stats().workers == 2 * (1 + 10)
+
+
+def test_forks_while_the_session_is_being_left(tmp_path):
+    """Such children keep neither the pipe nor its lock: workers go on at once, in order."""
+    with Program(tmp_path, "forking_leaver", children=60) as program:
+        eventually((tmp_path / "left").exists, 30)
+        program.go_on()
+    assert program.process.returncode == 0, program.errors
+    assert not program.errors
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_daemon_processes(tmp_path, method):
+    """They are terminated as the program ends: what they had accepted is there."""
+    with Program(tmp_path, method=method, daemon=True, way="sys.exit") as program:
+        program.process.wait(30)
+    assert program.process.returncode == 3, program.errors
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"compress": "gz"}])
+@pytest.mark.parametrize("way, code", [("return", 0), ("raise", 1), ("sys.exit", 3)])
+def test_a_session_that_is_never_stopped(tmp_path, way, code, options):
+    """The interpreter's exit drains it, without a thread or a word; children go on."""
+    with Program(tmp_path, "bare", way=way, **options) as program:
+        program.process.wait(30)
+    assert program.process.returncode == code, program.errors
+    assert not program.errors
+    assert sorted(accepted(tmp_path).values()) == [300, 300, 300, 1000]
+    check(tmp_path)
+
+
+def test_a_session_that_is_never_stopped_and_a_signal(tmp_path):
+    """SIGTERM, with handleSignals."""
+    with Program(tmp_path, "bare", way="terminate", handleSignals=True) as program:
+        program.process.wait(30)
+    assert program.process.returncode == -signal.SIGTERM
+    assert not program.errors
+    check(tmp_path)
