@@ -42,6 +42,14 @@ def unpacked(directory):
     }
 
 
+def make_old_file(directory):
+    """A finished file, by a handler that starts no thread for it."""
+    writer = handler_for(directory, compress=None)
+    log(writer, "a")
+    writer.close()
+    os.utime(directory / NAME, (0, 0))
+
+
 def is_idle(handler):
     return lambda: handler._compressor._thread is None
 
@@ -92,7 +100,8 @@ def test_a_handler_without_compression_sees_it_too(tmp_path):
 def test_a_file_that_is_written_to_is_left_alone(tmp_path):
     """Its last write must be longer ago than the grace time."""
     handler = handler_for(tmp_path, compressAfter=60)
-    log(handler, "a")
+    make_old_file(tmp_path)
+    os.utime(tmp_path / NAME)
     assert not handler._compressor.compress_finished()
     os.utime(tmp_path / NAME, (0, 0))
     assert handler._compressor.compress_finished()
@@ -103,8 +112,7 @@ def test_a_file_that_is_written_to_is_left_alone(tmp_path):
 def test_a_line_during_the_copy(tmp_path, monkeypatch):
     """What came after the copy was made puts the whole thing off."""
     handler, other = handler_for(tmp_path, compressAfter=60), handler_for(tmp_path, compress=None)
-    log(handler, "a")
-    os.utime(tmp_path / NAME, (0, 0))
+    make_old_file(tmp_path)
     compressor = handler._compressor
     copy = compressor._copy
 
@@ -141,10 +149,7 @@ def test_no_writer_misses_it(tmp_path, monkeypatch):
 def test_the_order_of_its_steps(tmp_path, monkeypatch):
     """The copy is on the disk before it has its name, and has it before the other is gone."""
     handler = handler_for(tmp_path, compressAfter=60)
-    log(handler, "a")
-    handler.close()
-    handler._compressor.forget()
-    os.utime(tmp_path / NAME, (0, 0))
+    make_old_file(tmp_path)
     steps, calls = [], vars(os).copy()
     for step in ("fsync", "rename", "unlink"):
         def noted(*arguments, step=step, calls=calls):
@@ -160,8 +165,7 @@ def test_the_order_of_its_steps(tmp_path, monkeypatch):
 def test_a_failure_at_either_step(tmp_path, monkeypatch, call):
     """Both forms, or the log file alone: the next pass ends what was begun."""
     handler = handler_for(tmp_path, compressAfter=60)
-    log(handler, "a")
-    os.utime(tmp_path / NAME, (0, 0))
+    make_old_file(tmp_path)
 
     def fail(*arguments):
         raise OSError(5, "Input/output error")
@@ -194,8 +198,7 @@ def test_two_forms_that_differ_stay(tmp_path):
 def test_a_full_disk_keeps_the_log(tmp_path, monkeypatch):
     """A copy that cannot be completed takes no room."""
     handler = handler_for(tmp_path)
-    log(handler, "a")
-    os.utime(tmp_path / NAME, (0, 0))
+    make_old_file(tmp_path)
 
     def fail(*arguments):
         arguments[1].write(b"x" * 100)
@@ -221,7 +224,8 @@ def test_leftovers_are_swept(tmp_path):
 def test_one_process_at_a_time(tmp_path):
     """Who finds another one at it leaves the file to that one."""
     handlers = [handler_for(tmp_path, compressAfter=60) for _ in range(4)]
-    handlers[0].write(NOON, [b"a\n"] * 100_000)
+    writer = handler_for(tmp_path, compress=None)  # starts no thread of its own
+    writer.write(NOON, [b"a\n"] * 100_000)
     os.utime(tmp_path / NAME, (0, 0))
     passes = [
         threading.Thread(target=handler._compressor.compress_finished) for handler in handlers
@@ -230,7 +234,7 @@ def test_one_process_at_a_time(tmp_path):
         one.start()
     for one in passes:
         one.join()
-    for handler in handlers:
+    for handler in [*handlers, writer]:
         handler.close()
     assert unpacked(tmp_path) == {NAME + ".gz": "a\n" * 100_000}
 
