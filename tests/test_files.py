@@ -522,6 +522,7 @@ def test_pickling(tmp_path, make, monkeypatch):
     handler.close()
     assert texts(tmp_path) == {"app.log.2001-09-09": "<one>\n<0>\n<1>\n"}
     assert os.readlink(tmp_path / "now") == "app.log.2001-09-09"
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_dict_config(tmp_path):
