@@ -157,6 +157,16 @@ class Decoder:
             events += self.give_up(pid)
         return Batch([], events, corrupt)
 
+    def missing_bytes(self) -> int:
+        """How many bytes the frame that was cut in two lacks, or its header; 0 if none was."""
+        present = len(self._carry)
+        if not present:
+            return 0
+        if present < HEADER_BYTES:
+            return HEADER_BYTES - present
+        length: int = _HEADER.unpack_from(self._carry)[1]
+        return max(0, HEADER_BYTES + length - present)
+
     def waiting_for(self) -> set[int]:
         """The pids of which a message has begun and not ended."""
         return {pid for pid, _ in self._partials}

@@ -79,6 +79,16 @@ class PipeSource:
         self._is_small = len(data) < _SMALL_BYTES
         self._bytes_read += len(data)
         batch = self._decoder.decode(data, delivery.start, delivery.end)
+        # If that read ended within a frame, its rest stands in the pipe. With that
+        # in hand, whoever may have to take over begins with a whole frame.
+        while missing := self._decoder.missing_bytes():
+            if not (data := self._reader.read_more(missing)):
+                break
+            self._bytes_read += len(data)
+            rest = self._decoder.decode(data, delivery.start, delivery.end)
+            batch.lines.extend(rest.lines)
+            batch.events.extend(rest.events)
+            batch = batch._replace(corrupt=batch.corrupt + rest.corrupt)
         if self._decoder.waiting_for() or self._dead:
             self._give_up_dead(batch)
         return batch

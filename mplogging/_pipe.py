@@ -107,9 +107,9 @@ def drain(place: Place, writer: int, reader: int = -1) -> Iterator[bytes]:
             yield data
 
 
-def _read(reader: int) -> bytes:
+def _read(reader: int, limit: int = 0) -> bytes:
     try:
-        return os.read(reader, _READ_BYTES)
+        return os.read(reader, limit or _READ_BYTES)
     except BlockingIOError:
         return b""
 
@@ -146,6 +146,10 @@ class PipeReader:
             self._poll.poll(None if timeout is None else 1000 * timeout)
             data = _read(self._descriptor)
         return data
+
+    def read_more(self, limit: int) -> bytes:
+        """So many bytes, as far as they are in the pipe."""
+        return _read(self._descriptor, limit)
 
     def drain(self, place: Place, writer: int) -> Iterator[bytes]:
         """As `drain`, beginning with the open end."""
