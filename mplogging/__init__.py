@@ -19,7 +19,8 @@ from ._errors import (
 )
 from ._files import DatedFileHandler
 from ._listener import QueueListener
-from ._session import LogSession, SessionStats
+from ._run import SessionStats
+from ._session import LogSession
 from ._worker import QueueHandler, attach
 
 __all__ = [

@@ -1,0 +1,352 @@
+"""One run of a session: what it has set up, and how that is taken down again.
+
+Whatever is set up goes onto a stack together with what undoes it; the end, and
+a beginning that fails halfway, unwind that stack.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import logging
+import multiprocessing
+import os
+import pickle
+import time
+import warnings
+from typing import Any, Callable, NamedTuple
+
+from . import _pipe
+from ._channels import Channel, PipeChannel, QueueChannel
+from ._decorators import Passport
+from ._drops import read_drops
+from ._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
+from ._files import DatedFileHandler
+from ._frames import MARK
+from ._levels import Levels
+from ._listener import (
+    STOP,
+    ListenerSideHandler,
+    PipeSource,
+    QueueListener,
+    QueueSource,
+    Source,
+)
+from ._place import ENVIRONMENT, Place
+from ._settings import Settings
+from ._sidelines import Sideline
+from ._signals import Signals
+from ._worker import NEVER, Attachment, Config, QueueAddress, attached, set_attached
+
+_DISK_PAUSE = 0.05
+
+
+class SessionStats(NamedTuple):
+    """What a session has done so far."""
+
+    records: int = 0  # written
+    bytes: int = 0  # written
+    workers: int = 0  # processes other than the session's own that logged
+    late: int = 0  # of the records, those for an older file than the newest
+    dropped: int = 0  # records, because the pipe was full (overflow="drop")
+    incomplete: int = 0  # large records whose process died while sending them
+    failed: int = 0  # records that could not be written or handed to a handler
+    corrupt: int = 0  # times that the pipe held what was no record
+    lost: int = 0  # lines, because the disk was full for too long
+    unfinished: dict[str, int] = {}  # handlers that `stop` left behind, with what they still had
+
+
+class Run:
+    """A session from its beginning to its end.
+
+    Args:
+        stop: What a signal, or the interpreter's exit, calls to end it.
+
+    Raises:
+        ConfigError: The log can't be written at this place, or nothing is to be adopted.
+        SessionError: There can be no session directory, or no pipe.
+    """
+
+    address: str | QueueAddress
+
+    def __init__(self, settings: Settings, stop: Callable[[], Any]) -> None:
+        self._settings = settings
+        self._stop = stop
+        self.pid = os.getpid()
+        self.file = settings.file
+        self.is_ending = False
+        self._attachment: Attachment | None = None
+        self._sidelines: list[Sideline] = []
+        self._place: Place | None = None
+        self._marks = itertools.count()
+        self._deadline = float("inf")
+        self._is_abandoned = False
+        self._unfinished: dict[str, int] = {}
+        self._undo: contextlib.ExitStack | None = None
+        with contextlib.ExitStack() as undo:
+            self._begin(undo)
+            self._undo = undo.pop_all()
+
+    @property
+    def is_open(self) -> bool:
+        """True until its end begins."""
+        return self._undo is not None
+
+    def end(self, timeout: float | None) -> bool:
+        """As `LogSession.stop`."""
+        if self._undo is None or self.pid != os.getpid():
+            return True
+        undo, self._undo = self._undo, None
+        if timeout is None:
+            timeout = self._settings.stop_timeout
+        self._deadline = time.monotonic() + timeout
+        self.is_ending = True
+        undo.close()
+        if self._unfinished:
+            left = (f"{name} still had {count}" for name, count in self._unfinished.items())
+            warnings.warn(
+                f"the session ended before all was written: {', '.join(left)}",
+                MPLoggingWarning,
+                stacklevel=3,
+            )
+        return not self._unfinished
+
+    def flush(self, timeout: float | None) -> bool:
+        """As `LogSession.flush`."""
+        listener = self._listener
+        if self.pid != os.getpid():
+            raise SessionClosedError("flush() works in the session's own process only")
+        if listener.is_listening_thread():
+            return False  # it would wait for itself
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        mark = b"flush %d" % next(self._marks)
+        reached = listener.expect(mark)
+        if not self._send_mark(mark, deadline):
+            return False
+        while not reached.is_set():
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not self.is_open:
+                return reached.is_set()
+            reached.wait(min(remaining, 1.0))
+        return True
+
+    def stats(self) -> SessionStats:
+        """As `LogSession.stats`."""
+        listener, file = self._listener, self.file
+        counts = listener.delivery.counts
+        return SessionStats(
+            records=counts["records"],
+            bytes=counts["bytes"],
+            workers=len(listener.delivery.pids - {self.pid}),
+            late=file.late if file else 0,
+            dropped=counts["dropped"] + sum(line.dropped for line in self._sidelines),
+            incomplete=counts["incomplete"],
+            failed=counts["failed"] + sum(line.failed for line in self._sidelines),
+            corrupt=counts["corrupt"],
+            lost=file.lost if file else 0,
+            unfinished=dict(self._unfinished),
+        )
+
+    # -- the beginning ------------------------------------------------------------------
+
+    def _begin(self, undo: contextlib.ExitStack) -> None:
+        if self._settings.handles_signals:
+            signals = Signals(self._stop, lambda: self.is_ending)
+            undo.callback(signals.restore)
+        channel, source = self._open_channel(undo)
+        self._open_outputs(undo)
+        config = self._make_config()
+        self.address = self._publish(config)
+        self._listener = listener = QueueListener(source, self.file, self._sidelines)
+        attachment = Attachment(self.address, channel, config)
+        handler = ListenerSideHandler(channel, config)
+        handler.listener = listener
+        undo.callback(attachment.close)
+        undo.callback(self._stop_listener)
+        self._attachment = attachment
+        listener.start()
+        self._route(undo, attachment, handler)
+        self._invite(undo)
+        atexit.register(self._stop)
+        undo.callback(atexit.unregister, self._stop)
+
+    def _open_channel(self, undo: contextlib.ExitStack) -> tuple[Channel, Source]:
+        queue = self._settings.queue
+        if queue is None and not hasattr(os, "mkfifo"):
+            queue = multiprocessing.Queue()
+        if queue is not None:
+            self._queue = queue
+            return QueueChannel(queue), QueueSource(queue)
+        self._place = place = Place.make()
+        undo.callback(place.close)  # twice does no harm
+        undo.callback(place.remove)
+        try:
+            reader, writer = _pipe.make(place)
+        except OSError as error:
+            raise SessionError(f"no pipe can be made in {place.path!r}: {error}") from error
+        channel = PipeChannel(place, writer)
+        undo.callback(channel.close)
+        undo.callback(reader.close)
+        return channel, PipeSource(place, reader, writer)
+
+    def _open_outputs(self, undo: contextlib.ExitStack) -> None:
+        others = self._settings.handlers
+        self.file = self._settings.file
+        if self._settings.adopts:
+            adopted = logging.getLogger().handlers
+            if not adopted:
+                raise ConfigError(
+                    "filename=None adopts the root logger's handlers, and it has none:"
+                    " give a filename, or set up logging first"
+                )
+            files = [handler for handler in adopted if isinstance(handler, DatedFileHandler)]
+            self.file = files[0] if files else None
+            others = [handler for handler in adopted if handler is not self.file]
+        if self.file is not None:
+            file = self.file
+            try:
+                file.open()
+            except OSError as error:
+                raise ConfigError(
+                    f"filename {file.baseFilename!r} can't be opened: {error}"
+                ) from error
+            undo.callback(self._release_file, file)
+        self._sidelines = [
+            Sideline(
+                handler,
+                self._settings.handler_capacity,
+                self._settings.are_handlers_patient,
+                lambda handler, record: handler.handleError(record),
+            )
+            for handler in others
+        ]
+
+    def _make_config(self) -> Config:
+        file = self.file
+        levels = Levels.now()
+        if self._settings.level is not None:
+            levels.of_loggers[""] = self._settings.level
+        return Config(
+            file=None if file is None else _pickled(file),
+            bare_file=None if file is None else pickle.dumps(file.bare_copy()),
+            record_level=min((line.handler.level for line in self._sidelines), default=NEVER),
+            drop_below=self._settings.drop_below,
+            captures_warnings=self._settings.captures_warnings,
+            levels=levels,
+        )
+
+    def _publish(self, config: Config) -> str | QueueAddress:
+        data = pickle.dumps(config)
+        if self._place is None:
+            return QueueAddress(self._queue, data)
+        self._place.write_config(data)
+        return self._place.path
+
+    def _publish_levels(self) -> None:
+        """A process is about to be started: it shall find the levels as they are now."""
+        attachment = self._attachment
+        if attachment is None or self._place is None or self.pid != os.getpid():
+            return
+        levels = Levels.now()
+        if levels != attachment.config.levels:
+            attachment.config = attachment.config._replace(levels=levels)
+            try:
+                self._publish(attachment.config)
+            except OSError:
+                pass  # the directory was cleared away: nobody can attach anyhow
+
+    def _route(
+        self, undo: contextlib.ExitStack, attachment: Attachment, handler: ListenerSideHandler
+    ) -> None:
+        """Let the root logger lead into the session."""
+        previous = attached()
+        attachment.follows_forks = self._settings.auto_attach
+        attachment.install(handler)
+        undo.callback(attachment.detach)
+        if self._settings.level is not None:
+            logging.getLogger().setLevel(self._settings.level)
+        set_attached(attachment)
+        undo.callback(set_attached, previous)
+        self._publish_levels()
+
+    def _invite(self, undo: contextlib.ExitStack) -> None:
+        """Let processes that are started from here on find the session."""
+        if isinstance(self.address, str):
+            previous = os.environ.get(ENVIRONMENT)
+            os.environ[ENVIRONMENT] = self.address
+            undo.callback(_set_environment, previous)
+        if self._settings.auto_attach:
+            passport = Passport(self.address, self._publish_levels)
+            undo.callback(passport.issue())
+
+    # -- the end --------------------------------------------------------------------------
+
+    def _stop_listener(self) -> None:
+        listener = self._listener
+        remaining = self._deadline - time.monotonic()
+        is_ended = self._send_mark(STOP, self._deadline) and (
+            listener.stop_at(self._deadline - remaining / 2)
+            or listener.stop_at(self._deadline, is_patient=False)
+        )
+        for line in self._sidelines:
+            line.end()  # so that one that is stuck takes no time from the others
+        for line in self._sidelines:
+            left = line.finish(self._deadline)
+            if left:
+                self._unfinished[repr(line.handler)] = left
+        if not is_ended:
+            self._is_abandoned = True
+            self._unfinished[repr(self.file)] = listener.abandon()
+            return
+        if self._place is not None:
+            for pid, dropped in read_drops(self._place):
+                listener.delivery.settle_drops(pid, dropped)
+        listener.delivery.sum_up(self._unfinished)
+
+    def _release_file(self, file: DatedFileHandler) -> None:
+        if self._is_abandoned:
+            return  # the listener is stuck in it, and has its lock
+        file.flush()
+        while file.waiting and time.monotonic() < self._deadline:
+            time.sleep(_DISK_PAUSE)
+            file.flush()
+        if file.waiting:
+            self._unfinished[repr(file)] = file.waiting
+        if self._settings.owns_file:
+            file.close()
+
+    def _send_mark(self, mark: bytes, deadline: float) -> bool:
+        assert self._attachment is not None and self._attachment.handler is not None
+        sender = self._attachment.handler.queue
+        while True:
+            try:
+                sender.send(MARK, 0.0, mark)
+                return True
+            except BlockingIOError:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                sender.wait(min(remaining, 1.0))
+            except OSError:
+                return False
+
+
+def _pickled(file: DatedFileHandler) -> bytes | None:
+    """The handler, if a worker can make its lines just as this process would."""
+    is_ours = (
+        type(file).emit is DatedFileHandler.emit and type(file).format is logging.Handler.format
+    )
+    if file.filters or not is_ours:
+        return None
+    try:
+        return pickle.dumps(file)
+    except Exception:
+        return None
+
+
+def _set_environment(value: str | None) -> None:
+    if value is None:
+        os.environ.pop(ENVIRONMENT, None)
+    else:
+        os.environ[ENVIRONMENT] = value
