@@ -188,6 +188,18 @@ def test_messages_of_many_senders_interleaved():
     assert sorted(batch.lines) == sorted(expected)
 
 
+def test_what_a_cut_frame_lacks():
+    """Reading just what is said to be missing ends with a whole frame, from any cut."""
+    stream = b"".join(sent([Message(LINE, 1, INSIDE, payload_of(n)) for n in (0, 30, 700)], 512))
+    for cut in range(1, len(stream) + 1):
+        decoder, end = Decoder(512), cut
+        decoder.decode(stream[:cut], START, END)
+        while missing := decoder.missing_bytes():
+            decoder.decode(stream[end : end + missing], START, END)
+            end += missing
+        assert end <= len(stream) and decoder._carry == b""
+
+
 # --- what is not whole ------------------------------------------------------------------
 
 
