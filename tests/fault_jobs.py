@@ -138,6 +138,7 @@ def log_levels(directory: str, records: int, every: int, way: str = "return") ->
 
 def log_until_interrupted(directory: str) -> None:
     """Log until Ctrl-C, say so with a file `interrupted`, and log until `enough`."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         log_on(directory)
     except KeyboardInterrupt:
@@ -410,6 +411,8 @@ def soak(directory: str, workers: int, records: int) -> None:
 
 
 if __name__ == "__main__":
+    # Whatever started the tests may have them ignore it, as a shell does in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     import fault_jobs  # what is pickled must be found under this name
 
     name, where, *settings = sys.argv[1:]

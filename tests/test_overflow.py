@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing.connection
 import os
 import re
 import signal
@@ -15,7 +16,8 @@ from conftest import eventually
 from ledgers import FORMAT, LOGS, accepted, all_have, check, find, prepare, until_nothing_moves
 from test_faults import end, start
 
-from mplogging import LogSession, MPLoggingWarning
+from mplogging import LogSession, MPLoggingWarning, _pipe
+from mplogging._worker import attached
 
 _DROPPED = re.compile(
     r"process (\d+) \(.*\) dropped (\d+) records between .* and .*: the pipe was full"
@@ -127,6 +129,28 @@ def test_blocked_writers_wake_when_the_session_stops(context, tmp_path, gate, fi
     assert not found.others
     for name, count in accepted(tmp_path).items():
         assert sorted(entry.number for entry in found.entries[name]) == list(range(count))
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_large_record_cut_short_by_a_kill(context, tmp_path, gate, file, is_loaded):
+    """It is dropped whole, counted, and reported; nobody has to join its writer for that."""
+    with LogSession(file) as session:
+        # The small record stops the listener, the large one does not fit into the pipe.
+        (victim,) = start(context, fault_jobs.log, tmp_path, 2, "return", (10, 8 << 20))
+        descriptor = attached().channel.descriptor
+        eventually(lambda: all_have(tmp_path, 1, 1) and _pipe.bytes_left(descriptor) > 32_000, 20)
+        os.kill(victim.pid, signal.SIGKILL)
+        assert multiprocessing.connection.wait([victim.sentinel], 20)
+        gate.set()
+        if is_loaded:
+            others = start(context, fault_jobs.log_on, tmp_path)
+            eventually(lambda: session.stats().incomplete, 20)
+            end(others, tmp_path)
+    pid, name = victim.pid, victim.name
+    end([victim], tmp_path)
+    assert session.stats().incomplete == 1
+    (report,) = check(tmp_path).warnings
+    assert f"process {pid} ({name}) died in the midst of a large record" in report
 
 
 def listening_thread() -> threading.Thread:
