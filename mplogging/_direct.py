@@ -23,6 +23,7 @@ from ._place import Place
 _LOCK_TIMEOUT = 5.0
 _LEAVING_TIMEOUT = 1.0
 _LOCK_PAUSE = 0.002
+_EXITING = 0x4  # Linux' PF_EXITING: the process runs no code of its own any more
 
 
 class DirectWriter:
@@ -111,6 +112,7 @@ def is_alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The name, in parentheses, may hold anything; the state comes after it.
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+            fields = file.read().rpartition(b")")[2].split()
+        return fields[0] not in (b"Z", b"X") and not int(fields[6]) & _EXITING
     except (OSError, IndexError):
         return True  # not Linux: one that nobody has waited for yet passes for alive
