@@ -55,8 +55,8 @@ class PipeChannel:
         self._sender: Callable[[], _pipe.PipeWriter | None] = lambda: None
 
     @classmethod
-    def open(cls, address: str) -> PipeChannel:
-        """To the session at this address.
+    def open(cls, address: str) -> tuple[PipeChannel, bytes]:
+        """To the session at this address; and its configuration.
 
         Raises:
             SessionClosedError: It is over.
@@ -64,7 +64,8 @@ class PipeChannel:
         """
         place = Place.open(address)
         try:
-            return cls(place, _pipe.open_writer(place))
+            config = place.read_config()
+            return cls(place, _pipe.open_writer(place)), config
         except OSError as error:
             place.close()
             raise SessionClosedError(

@@ -132,11 +132,14 @@ class Delivery:
         if self.counts[what] == count:
             self.warn("%s (further ones are counted)", text)
 
-    def sum_up(self, unfinished: Mapping[str, int]) -> None:
-        """Say at the end how often what happened more than once, and what is left undone."""
+    def sum_up(self) -> None:
+        """Say at the end how often what happened more than once."""
         for what in ("failed", "corrupt"):
             if self.counts[what] > 1:
                 self.warn("%d in all: %s", self.counts[what], what)
+
+    def sum_up_handlers(self, unfinished: Mapping[str, int]) -> None:
+        """Say what the handlers failed to do, when they are at their end."""
         for sideline in self._sidelines:
             if sideline.dropped:
                 self.warn(
@@ -150,10 +153,10 @@ class Delivery:
 
     def settle_drops(self, pid: int, whole: Dropped) -> None:
         """Report what a process dropped and did not live to report."""
-        missing = whole.records - self._dropped[pid]
-        self._dropped[pid] -= whole.records  # a second process may have had this pid
-        if missing > 0:
-            self._report_dropped(pid, whole._replace(records=missing))
+        told = min(whole.records, self._dropped[pid])
+        self._dropped[pid] -= told  # a second process may have had this pid
+        if told < whole.records:
+            self._report_dropped(pid, whole._replace(records=whole.records - told))
 
     # -- one kind of message each ---------------------------------------------------
 

@@ -142,17 +142,19 @@ class QueueSource:
         self._queue = queue
 
     def batches(self, delivery: Delivery, timeout: float | None) -> Batch:
-        lines: list[Message] = []
+        items: list[Any] = []
         try:
-            lines.append(Message(*self._queue.get(timeout=timeout)))
-            while len(lines) < self._MOST:
-                lines.append(Message(*self._queue.get_nowait()))
+            items.append(self._queue.get(timeout=timeout))
+            while len(items) < self._MOST:
+                items.append(self._queue.get_nowait())
         except queues.Empty:
             pass
-        return Batch([], lines, 0)
+        # What else somebody has put there harms no message.
+        messages = [Message(*item) for item in items if _is_message(item)]
+        return Batch([], messages, len(items) - len(messages))
 
     def rest(self, delivery: Delivery) -> Iterator[Batch]:
-        while (batch := self.batches(delivery, 0.05)).events:
+        while any(batch := self.batches(delivery, 0.05)):
             yield batch
 
     def is_waiting(self) -> bool:
@@ -166,6 +168,10 @@ class QueueSource:
 
     def after_fork(self) -> None:
         pass
+
+
+def _is_message(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == len(Message._fields)
 
 
 class QueueListener(logging.handlers.QueueListener):

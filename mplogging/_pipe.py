@@ -177,15 +177,15 @@ class PipeWriter:
         self._pid = os.getpid()
         self._numbers = itertools.count()  # its next() is atomic
         self._longest = FRAME_BYTES - HEADER_BYTES
-        # What a message may measure to take the short way; -1: none may.
-        self._short = -1
+        # What a line may measure to take the short way; -1: none may.
+        self._has_to_speak, self._short = True, -1
         # A default SIGPIPE would end the process when the session is over. The
         # user's choice stays; the write is only shielded from it.
         self._is_shielded = signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
 
     def speak_first(self) -> None:
         """Before the next message, send what `foreword` has to say by then."""
-        self._short = -1
+        self._has_to_speak, self._short = True, -1
 
     def send(self, kind: int, created: float, payload: bytes) -> None:
         """Send a message without waiting for room.
@@ -207,11 +207,8 @@ class PipeWriter:
         poll.poll(None if timeout is None else 1000 * timeout)
 
     def _send_long(self, message: Message) -> None:
-        if self._short < 0:
-            for note in self._foreword():
-                self._write(frame(*note))
-            if not self._is_shielded:
-                self._short = self._longest
+        if self._has_to_speak:
+            self._speak()
         number = next(self._numbers) % (1 << 32)
         is_begun = False
         for part in frames(message, number, FRAME_BYTES):
@@ -224,6 +221,18 @@ class PipeWriter:
                         raise
                     self.wait()  # what has begun is not given up
             is_begun = True
+
+    def _speak(self) -> None:
+        # Marked as done first, since another thread may want something said meanwhile.
+        self._has_to_speak = False
+        try:
+            for note in self._foreword():
+                self._write(frame(*note))
+        except BaseException:
+            self._has_to_speak = True
+            raise
+        if not (self._is_shielded or self._has_to_speak):
+            self._short = self._longest
 
     def _write(self, data: bytes) -> None:
         if not self._is_shielded:

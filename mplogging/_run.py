@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import threading
 import time
 import warnings
 from typing import Any, Callable, NamedTuple
@@ -97,11 +98,11 @@ class Run:
         """As `LogSession.stop`."""
         if self._undo is None or self.pid != os.getpid():
             return True
+        self.is_ending = True  # first: a signal from here on waits for the end
         undo, self._undo = self._undo, None
         if timeout is None:
             timeout = self._settings.stop_timeout
-        self._deadline = time.monotonic() + timeout
-        self.is_ending = True
+        self._deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX / 2)
         undo.close()
         if self._unfinished:
             left = (f"{name} still had {count}" for name, count in self._unfinished.items())
@@ -289,20 +290,21 @@ class Run:
             listener.stop_at(self._deadline - remaining / 2)
             or listener.stop_at(self._deadline, is_patient=False)
         )
+        if is_ended:
+            for pid, dropped in read_drops(self._place) if self._place else ():
+                listener.delivery.settle_drops(pid, dropped)
+            listener.delivery.sum_up()
         for line in self._sidelines:
             line.end()  # so that one that is stuck takes no time from the others
         for line in self._sidelines:
             left = line.finish(self._deadline)
             if left:
                 self._unfinished[repr(line.handler)] = left
-        if not is_ended:
+        if is_ended:
+            listener.delivery.sum_up_handlers(self._unfinished)
+        else:
             self._is_abandoned = True
             self._unfinished[repr(self.file)] = listener.abandon()
-            return
-        if self._place is not None:
-            for pid, dropped in read_drops(self._place):
-                listener.delivery.settle_drops(pid, dropped)
-        listener.delivery.sum_up(self._unfinished)
 
     def _release_file(self, file: DatedFileHandler) -> None:
         if self._is_abandoned:

@@ -273,10 +273,13 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
     if isinstance(address, QueueAddress):
         channel, data = QueueChannel(address.queue), address.config
     else:
-        channel = PipeChannel.open(address)
-        data = channel.place.read_config()
-    config: Config = pickle.loads(data)
-    handler = QueueHandler(channel, config)
+        channel, data = PipeChannel.open(address)
+    try:
+        config: Config = pickle.loads(data)
+        handler = QueueHandler(channel, config)
+    except BaseException:
+        channel.close()
+        raise
     if _attached is not None:
         _attached.detach()
         _attached.close()

@@ -586,6 +586,40 @@ def test_flush_and_stats(new_session, directory, context):
     assert stats[3:] == (0, 0, 0, 0, 0, 0, {})
 
 
+def test_stopping_may_take_for_ever(new_session, directory):
+    """`stop(timeout=inf)` is no deadline."""
+    session = new_session().start()
+    logging.info("all the time in the world")
+    assert session.stop(timeout=float("inf")) is True
+    assert lines_in(directory) == ["all the time in the world"]
+
+
+def test_foreign_objects_in_the_queue(new_session, directory):
+    """They are counted, and harm no record."""
+    queue = multiprocessing.Queue()
+    with new_session(queue=queue) as session:
+        for item in (None, "text", (1, 2)):
+            logging.info("before %r", item)
+            queue.put(item)
+        logging.info("after")
+    assert [line for line in lines_in(directory) if "through the pipe" not in line] == [
+        "before None", "before 'text'", "before (1, 2)", "after", "3 in all: corrupt",
+    ]  # fmt: skip
+    assert session.stats().corrupt == 3
+    queue.close()
+    queue.join_thread()
+
+
+def test_attaching_to_half_a_session(new_session, directory):
+    """A place whose configuration is gone is as good as none; no descriptor stays open."""
+    with new_session() as session:
+        os.unlink(os.path.join(session.address, "config"))
+        done = subprocess.run(
+            [sys.executable, "-c", ATTACH], capture_output=True, text=True
+        )
+    assert "SessionClosedError" in done.stderr
+
+
 # -- bad input -----------------------------------------------------------------------------------
 
 
