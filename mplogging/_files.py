@@ -64,7 +64,9 @@ class DatedFileHandler(logging.Handler):
             file; a string is the link's name.
         mode: Permissions of new files, whatever the umask; None leaves it to that.
         dirMode: The same for new directories.
-        lock: Take the file's lock for each write.
+        lock: Take the file's lock for each write. True shares it with other
+            writers, whom a local file system keeps apart by itself; "exclusive"
+            lets one write at a time, for network file systems; False takes none.
         lockTimeout: Seconds to wait for a stopped holder of the lock, once;
             after that, lines are appended without it until it is free again.
         bufferBytes: How much waits in memory while the disk is full.
@@ -100,7 +102,7 @@ class DatedFileHandler(logging.Handler):
         symlink: bool | str | os.PathLike[str] = False,
         mode: int | None = None,
         dirMode: int | None = None,
-        lock: bool = True,
+        lock: bool | str = True,
         lockTimeout: float = 5.0,
         bufferBytes: int = 64 << 20,
         newlines: str = "keep",
@@ -123,12 +125,14 @@ class DatedFileHandler(logging.Handler):
             **settings, "filename": names.filename, "symlink": link or False,
         }
         self.setFormatter(None)
-        has_lock = lock and IS_AVAILABLE
+        has_lock = bool(lock) and IS_AVAILABLE
+        # To grow to a size and no further is for one at a time to decide.
+        is_shared = lock != "exclusive" and not maxBytes
         self._compressor = Compressor(names, compress, compressAfter) if compress else None
         self._series = FileSeries(
             self._calendar,
             names,
-            FileLock(lockTimeout) if has_lock else NoLock(),
+            FileLock(lockTimeout, is_shared) if has_lock else NoLock(),
             Access(mode, dirMode, self._lines.file_header, self._lines.terminator),
             maxBytes,
             Retention(names, backupCount, age, maxTotalBytes),
@@ -301,9 +305,11 @@ def _rebuilt(
 
 def _check(settings: dict[str, Any], age: Any) -> None:
     """Refuse what is not refused where it is used."""
-    for name in ("delay", "utc", "lock"):
+    for name in ("delay", "utc"):
         if settings[name] not in (True, False):
             raise ConfigError(f"{name} must be True or False, got {settings[name]!r}")
+    if settings["lock"] not in (True, False, "exclusive"):
+        raise ConfigError(f"lock must be True, False or 'exclusive', got {settings['lock']!r}")
     for name in ("backupCount", "maxTotalBytes", "maxBytes", "bufferBytes"):
         _check_count(name, settings[name])
     for name in ("mode", "dirMode"):

@@ -19,7 +19,9 @@ except ImportError:  # no POSIX system: nothing to lock with
 IS_AVAILABLE = bool(fcntl is not None)
 if IS_AVAILABLE:  # looked up once: a lock is taken for each record
     _flock, _UNLOCK = fcntl.flock, fcntl.LOCK_UN
-    _LOCK_AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
+    _EXCLUSIVE, _SHARED = fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_SH | fcntl.LOCK_NB
+else:
+    _EXCLUSIVE = _SHARED = 0
 
 # A lock is held for one write, so its next turn is microseconds away: first
 # give up the processor only, then sleep ever longer. (Four programs on two cores
@@ -38,39 +40,53 @@ class FileLock:
 
     Args:
         timeout: Seconds to wait for the lock.
+        is_shared: Take it together with others that take it shared, but not with
+            one that has it for itself (`upgrade`, or a lock that isn't shared).
 
     Attributes:
         is_held_up: Someone has held the lock for longer than that. (`acquire`
             also says False where a file system knows no locks.)
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, is_shared: bool = False) -> None:
         self._timeout = timeout
+        self._operation = _SHARED if is_shared else _EXCLUSIVE
         self.is_held_up = False
 
     def acquire(self, descriptor: int) -> bool:
         """True once the lock is held; False if it can't be had in time."""
         try:
-            _flock(descriptor, _LOCK_AT_ONCE)
+            _flock(descriptor, self._operation)
         except OSError as error:
-            if not _is_taken(error) or not self._wait(descriptor):
+            if not self._wait(descriptor, self._operation, error):
                 return False
         self.is_held_up = False
         return True
 
+    def upgrade(self, descriptor: int) -> bool:
+        """Let the lock that `acquire` took be ours alone; False if it can't be had in time.
+
+        The file may change meanwhile: the lock is lost before it is had again.
+        """
+        try:
+            _flock(descriptor, _EXCLUSIVE)
+        except OSError as error:
+            return self._wait(descriptor, _EXCLUSIVE, error)
+        return True
+
     def release(self, descriptor: int) -> None:
-        """Give up the lock, if `acquire` took it."""
+        """Give up the lock, if it was taken."""
         try:
             _flock(descriptor, _UNLOCK)
         except OSError:
             pass  # a file system that knows no locks
 
-    def _wait(self, descriptor: int) -> bool:
+    def _wait(self, descriptor: int, operation: int, error: OSError) -> bool:
         if self.is_held_up:
             return False
         deadline = time.monotonic() + self._timeout
         yields, pause = _YIELDS, _FIRST_PAUSE
-        while True:
+        while _is_taken(error):
             if yields:
                 yields -= 1
                 os.sched_yield()
@@ -78,14 +94,14 @@ class FileLock:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             try:
-                _flock(descriptor, _LOCK_AT_ONCE)
+                _flock(descriptor, operation)
                 return True
-            except OSError as error:
-                if not _is_taken(error):
-                    return False
+            except OSError as again:
+                error = again
             if time.monotonic() >= deadline:
                 self.is_held_up = True
-                return False
+                break
+        return False
 
 
 class NoLock(FileLock):
@@ -95,10 +111,15 @@ class NoLock(FileLock):
         super().__init__(0)
 
     def acquire(self, descriptor: int) -> bool:
+        """False: it is not held."""
+        return False
+
+    def upgrade(self, descriptor: int) -> bool:
+        """False: it is not held."""
         return False
 
     def release(self, descriptor: int) -> None:
-        pass
+        """There is nothing to give up."""
 
 
 def lock(descriptor: int, shared: bool = False) -> None:

@@ -206,7 +206,7 @@ def test_a_stopped_holder(tmp_path):
     assert time.monotonic() - began >= 0.2
     assert lock.is_held_up
     waits = []
-    wait, lock._wait = lock._wait, lambda descriptor: waits.append(wait(descriptor))
+    wait, lock._wait = lock._wait, lambda *about: waits.append(wait(*about))
     for number in range(100):
         log(handler, str(number))
     assert waits == [False] * 100

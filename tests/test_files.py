@@ -257,7 +257,7 @@ def test_a_fork_does_not_share_the_parents_lock(tmp_path, make):
     handler = make(lockTimeout=0.1)
     log(handler, "parent")
     file = handler._series.file_of(NOON)
-    assert file._lock.acquire(file.descriptor)
+    assert file._lock.acquire(file.descriptor) and file._lock.upgrade(file.descriptor)
     child = os.fork()
     if child == 0:
         is_locked = True

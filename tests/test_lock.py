@@ -83,3 +83,20 @@ def test_trying(descriptors):
     assert not try_lock(other)
     unlock(one)
     assert try_lock(other)
+
+
+def test_shared_and_alone(tmp_path):
+    """Sharers don't wait for each other; who wants it alone waits for them, and they for it."""
+    path = tmp_path / "file"
+    path.write_text("")
+    with open(path, "rb") as one, open(path, "rb") as two:
+        first, second = FileLock(0.05, is_shared=True), FileLock(0.05, is_shared=True)
+        assert first.acquire(one.fileno()) and second.acquire(two.fileno())
+        assert not second.upgrade(two.fileno())
+        first.release(one.fileno())
+        second = FileLock(0.05, is_shared=True)
+        assert second.acquire(two.fileno()) and second.upgrade(two.fileno())
+        assert not first.acquire(one.fileno()) and first.is_held_up
+        second.release(two.fileno())
+        assert first.acquire(one.fileno()) and not first.is_held_up
+        first.release(one.fileno())
