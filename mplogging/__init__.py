@@ -19,8 +19,8 @@ from ._errors import (
 )
 from ._files import DatedFileHandler
 from ._listener import QueueListener
-from ._run import SessionStats
 from ._session import LogSession
+from ._stats import SessionStats
 from ._worker import QueueHandler, attach
 
 __all__ = [

@@ -17,10 +17,11 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from ._appending import LOOK_INTERVAL, Access
+from ._appending import Access
 from ._backlog import Backlog
-from ._compression import Compressor, opener_of
-from ._errors import ConfigError, MPLoggingError
+from ._checks import check
+from ._compression import Compressor
+from ._errors import MPLoggingError
 from ._lines import LineFormat
 from ._link import StableLink, link_path
 from ._lock import IS_AVAILABLE, FileLock, NoLock
@@ -29,7 +30,6 @@ from ._periods import Calendar
 from ._retention import Retention
 from ._series import FileSeries
 
-_LONG = 4e9  # seconds: a century and more, yet not too much for a wait
 _PLAIN = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -110,7 +110,7 @@ class DatedFileHandler(logging.Handler):
         settings = dict(locals())
         del settings["self"], settings["__class__"]
         age = maxAge.total_seconds() if isinstance(maxAge, datetime.timedelta) else maxAge
-        _check(settings, age)
+        check(settings, age)
         self.encoding = "utf-8" if encoding is None else encoding
         self.errors = "strict" if errors is None else errors
         self.utc, self.atTime, self.interval = bool(utc), atTime, interval
@@ -301,39 +301,6 @@ def _rebuilt(
     handler.level, formatter, handler.filters, handler.name = state
     handler.setFormatter(formatter)
     return handler
-
-
-def _check(settings: dict[str, Any], age: Any) -> None:
-    """Refuse what is not refused where it is used."""
-    for name in ("delay", "utc"):
-        if settings[name] not in (True, False):
-            raise ConfigError(f"{name} must be True or False, got {settings[name]!r}")
-    if settings["lock"] not in (True, False, "exclusive"):
-        raise ConfigError(f"lock must be True, False or 'exclusive', got {settings['lock']!r}")
-    for name in ("backupCount", "maxTotalBytes", "maxBytes", "bufferBytes"):
-        _check_count(name, settings[name])
-    for name in ("mode", "dirMode"):
-        if settings[name] is not None:
-            _check_count(name, settings[name], 0o7777)
-    for name in ("maxAge", "compressAfter", "lockTimeout"):
-        value = age if name == "maxAge" else settings[name]
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not (is_number and 0 <= value < _LONG):
-            raise ConfigError(f"{name} must be 0 or more, in seconds, got {settings[name]!r}")
-    if settings["compress"] is not None:
-        opener_of(settings["compress"])
-        if not (settings["lock"] and IS_AVAILABLE):
-            raise ConfigError(f"compress={settings['compress']!r} needs lock=True, got lock=False")
-        if settings["compressAfter"] <= LOOK_INTERVAL:
-            raise ConfigError(
-                f"compressAfter must be above {LOOK_INTERVAL} s, got {settings['compressAfter']!r}"
-            )
-
-
-def _check_count(name: str, value: Any, most: float = float("inf")) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        limits = "0 or more" if most == float("inf") else f"0 to 0o{int(most):o}"
-        raise ConfigError(f"{name} must be a whole number, {limits}, got {value!r}")
 
 
 def _own_record(level: int, message: str) -> logging.LogRecord:

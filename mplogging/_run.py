@@ -16,10 +16,11 @@ import pickle
 import threading
 import time
 import warnings
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 from . import _pipe
 from ._channels import Channel, PipeChannel, QueueChannel
+from ._config import NEVER, Config, pickled
 from ._decorators import Passport
 from ._drops import read_drops
 from ._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
@@ -29,33 +30,17 @@ from ._levels import Levels
 from ._listener import (
     STOP,
     ListenerSideHandler,
-    PipeSource,
     QueueListener,
-    QueueSource,
-    Source,
 )
 from ._place import ENVIRONMENT, Place
 from ._settings import Settings
 from ._sidelines import Sideline
 from ._signals import Signals
-from ._worker import NEVER, Attachment, Config, QueueAddress, attached, set_attached
+from ._sources import PipeSource, QueueSource, Source
+from ._stats import SessionStats
+from ._worker import Attachment, QueueAddress, attached, set_attached
 
 _DISK_PAUSE = 0.05
-
-
-class SessionStats(NamedTuple):
-    """What a session has done so far."""
-
-    records: int = 0  # written
-    bytes: int = 0  # written
-    workers: int = 0  # processes other than the session's own that logged
-    late: int = 0  # of the records, those for an older file than the newest
-    dropped: int = 0  # records, because the pipe was full (overflow="drop")
-    incomplete: int = 0  # large records whose process died while sending them
-    failed: int = 0  # records that could not be written or handed to a handler
-    corrupt: int = 0  # times that the pipe held what was no record
-    lost: int = 0  # lines, because the disk was full for too long
-    unfinished: dict[str, int] = {}  # handlers that `stop` left behind, with what they still had
 
 
 class Run:
@@ -134,19 +119,8 @@ class Run:
 
     def stats(self) -> SessionStats:
         """As `LogSession.stats`."""
-        listener, file = self._listener, self.file
-        counts = listener.delivery.counts
-        return SessionStats(
-            records=counts["records"],
-            bytes=counts["bytes"],
-            workers=len(listener.delivery.pids - {self.pid}),
-            late=file.late if file else 0,
-            dropped=counts["dropped"] + sum(line.dropped for line in self._sidelines),
-            incomplete=counts["incomplete"],
-            failed=counts["failed"] + sum(line.failed for line in self._sidelines),
-            corrupt=counts["corrupt"],
-            lost=file.lost if file else 0,
-            unfinished=dict(self._unfinished),
+        return SessionStats.of(
+            self._listener.delivery, self.file, self._sidelines, self.pid, self._unfinished
         )
 
     # -- the beginning ------------------------------------------------------------------
@@ -229,7 +203,7 @@ class Run:
         if self._settings.level is not None:
             levels.of_loggers[""] = self._settings.level
         return Config(
-            file=None if file is None else _pickled(file),
+            file=None if file is None else pickled(file),
             bare_file=None if file is None else pickle.dumps(file.bare_copy()),
             record_level=min((line.handler.level for line in self._sidelines), default=NEVER),
             drop_below=self._settings.drop_below,
@@ -332,19 +306,6 @@ class Run:
                 sender.wait(min(remaining, 1.0))
             except OSError:
                 return False
-
-
-def _pickled(file: DatedFileHandler) -> bytes | None:
-    """The handler, if a worker can make its lines just as this process would."""
-    is_ours = (
-        type(file).emit is DatedFileHandler.emit and type(file).format is logging.Handler.format
-    )
-    if file.filters or not is_ours:
-        return None
-    try:
-        return pickle.dumps(file)
-    except Exception:
-        return None
 
 
 def _set_environment(value: str | None) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Callable, TypeVar
 from ._decorators import Initializer, Wrapped
 from ._errors import SessionClosedError, SessionError
 from ._files import DatedFileHandler
-from ._run import Run, SessionStats
+from ._run import Run
 from ._settings import checked
+from ._stats import SessionStats
 from ._worker import QueueAddress
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

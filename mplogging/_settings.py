@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ._config import NEVER
 from ._errors import ConfigError
 from ._files import DatedFileHandler
 from ._levels import check_level
-from ._worker import NEVER
 
 DEFAULT_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 _OVERFLOW = ("block", "drop")

@@ -18,29 +18,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ._channels import Channel, PipeChannel, QueueChannel, Sender, hello
+from ._config import NEVER, Config
 from ._direct import DirectWriter
 from ._drops import DropCount
 from ._errors import SessionClosedError
-from ._files import DatedFileHandler
 from ._frames import DROPPED, LINE, RECORD, Message, join_record
-from ._levels import Levels
 from ._place import ENVIRONMENT
 from ._records import dump_record
-
-NEVER = 1 << 30  # above every level
-
-
-class Config(NamedTuple):
-    """What a worker needs to know of its session, besides its address."""
-
-    # The pickled DatedFileHandler; None if there is none, or a worker can't make
-    # its lines just as the session's own process would.
-    file: bytes | None
-    bare_file: bytes | None  # the same without formatter and filters, if there is one
-    record_level: int  # from here on the record itself is wanted too
-    drop_below: int  # records of lower levels are dropped if the pipe is full
-    captures_warnings: bool
-    levels: Levels
 
 
 class QueueAddress(NamedTuple):
@@ -66,7 +50,7 @@ class QueueHandler(logging.handlers.QueueHandler):
     def __init__(self, queue: Channel, config: Config) -> None:
         self._channel = queue
         self._config = config
-        self._file, makes_lines = _load_file(config)
+        self._file, makes_lines = config.load_file()
         self._makes_lines = makes_lines
         self._line_level = NEVER if self._file is None else self._file.level
         self._record_level = config.record_level if makes_lines else 0
@@ -169,21 +153,6 @@ class QueueHandler(logging.handlers.QueueHandler):
                 for note in self._foreword():
                     self.queue.send(note.kind, note.created, note.payload)
         self.queue.send(*message)
-
-
-def _load_file(config: Config) -> tuple[DatedFileHandler | None, bool]:
-    """The file's handler as far as this process can have it; True if it makes lines."""
-    if config.bare_file is None:
-        return None, True
-    file: DatedFileHandler
-    if config.file is not None:
-        try:
-            file = pickle.loads(config.file)
-            return file, True
-        except Exception:
-            pass  # its formatter's class is not to be found here: the listener has it
-    file = pickle.loads(config.bare_file)
-    return file, False
 
 
 class Attachment:

@@ -11,10 +11,10 @@ import mplogging
 
 ORDER = (
     "_errors", "_levels", "_periods", "_names", "_lines", "_lock", "_appending", "_backlog",
-    "_retention", "_compression", "_link", "_series", "_files",
+    "_retention", "_compression", "_link", "_series", "_checks", "_files",
     "_frames", "_records", "_place", "_pipe", "_drops", "_sidelines", "_delivery", "_direct",
-    "_channels", "_worker", "_decorators", "_listener", "_signals", "_settings", "_run",
-    "_session", "_demo",
+    "_config", "_channels", "_worker", "_decorators", "_sources", "_listener", "_signals",
+    "_settings", "_stats", "_run", "_session", "_demo",
     "__init__", "__main__",
 )
 SOURCES = {path.stem: path for path in Path(mplogging.__path__[0]).glob("*.py")}
