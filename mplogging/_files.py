@@ -42,8 +42,8 @@ class DatedFileHandler(logging.Handler):
 
     Args:
         filename: The log's name, to which "." and the date are added, or a name
-            with strftime directives that place the date. Missing directories
-            are made.
+            with strftime directives that place the date ("%%" is a percent
+            sign). Missing directories are made.
         when: "S", "M", "H", "D", "midnight", "W0" to "W6"; in either case.
         interval: How many of these make a period; counted from a fixed point,
             so that all processes agree.
