@@ -28,9 +28,10 @@ def directory(tmp_path: Path) -> Path:
 
 
 def start(context, target, directory: Path, *args, count: int = 1):
-    """Start processes of one job."""
+    """Start processes of one job; as daemons, lest they outlive a test that fails."""
     processes = [
-        context.Process(target=target, args=(str(directory), *args)) for _ in range(count)
+        context.Process(target=target, args=(str(directory), *args), daemon=True)
+        for _ in range(count)
     ]
     for process in processes:
         process.start()

@@ -31,6 +31,8 @@ from mplogging._frames import HEADER_BYTES
 KILLS = int(os.environ.get("MPLOGGING_KILLS", "50"))  # of the long run
 READ_BYTES = int(os.environ.get("MPLOGGING_READ_BYTES", "0"))
 METHODS = fault_jobs.multiprocessing.get_all_start_methods()
+# All but what CPython 3.12 and later say of any fork in a process that has threads.
+_WARNINGS = "default,ignore:This process:DeprecationWarning"
 SIZES = (1, 30, 4020, 4060, 9000)
 
 
@@ -48,7 +50,7 @@ class Program:
             [*command, json.dumps(settings)],
             stderr=subprocess.PIPE,
             start_new_session=True,  # a process group of its own, to be interrupted or stopped
-            env={**os.environ, "PYTHONPATH": root, "PYTHONWARNINGS": "default"},
+            env={**os.environ, "PYTHONPATH": root, "PYTHONWARNINGS": _WARNINGS},
         )
 
     def __enter__(self) -> Program:
@@ -226,6 +228,21 @@ def test_threads_of_an_orphan_drain_the_pipe_together(tmp_path):
         program.process.wait()
         program.all_have(400, 16)
     assert check(tmp_path).records() == 16 * 400
+
+
+def test_half_a_line_of_the_killed_parent_is_cut_off(tmp_path):
+    """It is of a record that the parent had read and not written: the next line begins anew."""
+    with Program(tmp_path, way="pause", job="log_in_steps", args=[100]) as program:
+        program.all_have(100)
+        stopped_while_idle(program, 400)
+        (log,) = (tmp_path / "logs").iterdir()
+        with log.open("a") as file:
+            file.write("INFO Process-1: half a li")
+        program.process.kill()
+        program.process.wait()
+        (tmp_path / "step-1").touch()
+        program.all_have(200)
+    assert check(tmp_path).records() == 4 * 200
 
 
 def test_a_writer_that_waits_for_room_notices_the_end(tmp_path):

@@ -1,0 +1,87 @@
+"""What passes from the listener to whoever takes over, one mechanism at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import pytest
+
+from mplogging import LogSession, _pipe
+from mplogging._channels import PipeChannel
+from mplogging._delivery import Delivery
+from mplogging._frames import LINE, Decoder
+from mplogging._place import Place
+from mplogging._sources import PipeSource
+from mplogging._worker import QueueHandler, attached
+
+
+@pytest.fixture
+def place():
+    place = Place.make()
+    yield place
+    place.remove()
+    place.close()
+
+
+def test_threads_change_over_once(tmp_path, place):
+    """Those that find out at the same time write through one and the same `DirectWriter`."""
+    with LogSession(tmp_path / "app.log", format="%(message)s"):
+        config = attached().config
+    reader, writer = _pipe.make(place)
+    channel = PipeChannel(place, writer)
+    files = []
+
+    class Slowly:
+        def __getattr__(self, name):
+            return getattr(channel, name)
+
+        def direct(self, file):
+            files.append(file)
+            time.sleep(0.2)  # long enough for the others to come by
+            return channel.direct(file)
+
+    handler = QueueHandler(Slowly(), config)
+    reader.close()
+    record = logging.makeLogRecord({"msg": "line", "levelno": logging.INFO})
+    threads = [threading.Thread(target=handler.handle, args=(record,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    handler.end_channel()
+    handler.close()
+    channel.close()
+    files[0].close()
+    assert len(files) == 1
+    (path,) = tmp_path.glob("app.log.*")
+    assert path.read_text() == 4 * "line\n"
+
+
+@pytest.mark.parametrize("length", [3, 70, 1000, 4000])
+def test_the_listener_never_stops_within_a_frame(place, length):
+    """However much stands in the pipe: what is left of it begins with a whole frame."""
+    reader, writer = _pipe.make(place)
+    channel = PipeChannel(place, writer)
+    sender = channel.sender(lambda: iter(()))
+    sent = 0
+    try:
+        while True:
+            sender.send(LINE, 1.0, b"%*d" % (length, sent))
+            sent += 1
+    except BlockingIOError:
+        pass
+    delivery = Delivery(None)
+    delivery.start, delivery.end = 0, 2
+    source = PipeSource(place, reader, writer)
+    lines = source.batches(delivery, 0).lines
+    assert 0 < len(lines) < sent
+    source.close()
+    decoder = Decoder(_pipe.FRAME_BYTES)
+    for data in _pipe.drain(place, writer):
+        batch = decoder.decode(data, 0, 2)
+        assert not batch.corrupt
+        lines += batch.lines
+    channel.close()
+    assert list(map(int, lines)) == list(range(sent))
