@@ -43,8 +43,10 @@ _TELLS_BYTES_LEFT = sys.platform == "linux"
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _WRITE = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
-# A child that inherits the reading end would keep all writers believing for as
-# long as it lives. Reentrant, because a signal handler may fork.
+# The reading ends that are open. A child that kept one would keep all writers
+# believing for as long as it lives, so no fork comes between these and the system.
+# Reentrant, because a signal handler may fork.
+_readers: set[int] = set()
 _no_fork = threading.RLock()
 
 
@@ -55,7 +57,7 @@ def make(place: Place) -> tuple[PipeReader, int]:
     try:
         writer = open_writer(place)
     except BaseException:
-        os.close(reader)
+        _close_reader(reader)
         raise
     try:
         fcntl.fcntl(writer, getattr(fcntl, "F_SETPIPE_SZ", 1031), _CAPACITY_BYTES)
@@ -74,11 +76,21 @@ def open_writer(place: Place) -> int:
 
 
 def _open_reader(place: Place, writer: int = -1) -> int:
-    try:
-        return place.open_file(_NAME, _READ)
-    except FileNotFoundError:
-        # The directory was cleared away; on Linux the writing end leads to the pipe.
-        return os.open(f"/proc/self/fd/{writer}", _READ)
+    with _no_fork:
+        try:
+            reader = place.open_file(_NAME, _READ)
+        except FileNotFoundError:
+            # The directory was cleared away; on Linux the writing end leads to the pipe.
+            reader = os.open(f"/proc/self/fd/{writer}", _READ)
+        _readers.add(reader)
+        return reader
+
+
+def _close_reader(reader: int) -> None:
+    with _no_fork:
+        if reader in _readers:  # else a fork has closed it
+            _readers.remove(reader)
+            os.close(reader)
 
 
 def drain(place: Place, writer: int, reader: int = -1) -> Iterator[bytes]:
@@ -95,14 +107,13 @@ def drain(place: Place, writer: int, reader: int = -1) -> Iterator[bytes]:
     """
     data = b"?"
     while reader >= 0 or (bytes_left(writer) if _TELLS_BYTES_LEFT else data):
-        with _no_fork:
-            if reader < 0:
-                reader = _open_reader(place, writer)
-            try:
-                data = _read(reader)
-            finally:
-                os.close(reader)
-                reader = -1
+        if reader < 0:
+            reader = _open_reader(place, writer)
+        try:
+            data = _read(reader)
+        finally:
+            _close_reader(reader)
+            reader = -1
         if data:
             yield data
 
@@ -159,8 +170,7 @@ class PipeReader:
     def close(self) -> None:
         """Close the reading end; a second time does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        _close_reader(descriptor)
 
 
 class PipeWriter:
@@ -249,9 +259,13 @@ class PipeWriter:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
+def _after_fork() -> None:
+    while _readers:
+        os.close(_readers.pop())
+    _no_fork.release()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_no_fork.acquire,
-        after_in_parent=_no_fork.release,
-        after_in_child=_no_fork.release,
+        before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_after_fork
     )
