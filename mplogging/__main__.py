@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.machinery
+import logging
 import os
 import sys
 import types
@@ -91,6 +92,7 @@ def _run(options: argparse.Namespace) -> int:
     sys.argv[:] = [options.script, *options.args]
     sys.path[0] = os.path.dirname(os.path.abspath(options.script))
     with session:
+        _keep_handlers()
         try:
             exec(code, vars(module))
         except Exception as error:
@@ -99,6 +101,21 @@ def _run(options: argparse.Namespace) -> int:
             sys.excepthook(type(error), error.with_traceback(traceback), traceback)
             return 1
     return 0
+
+
+def _keep_handlers() -> None:
+    """Let the session stay on the root logger, whatever handlers the script sets up beside it.
+
+    `dictConfig` and `basicConfig(force=True)` begin by removing all that are there.
+    """
+    root = logging.getLogger()
+    ours, remove = root.handlers[:], root.removeHandler
+
+    def remove_others(handler: logging.Handler) -> None:
+        if handler not in ours:
+            remove(handler)
+
+    root.removeHandler = remove_others  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

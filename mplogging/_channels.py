@@ -144,9 +144,13 @@ class QueueWriter:
 
     def send(self, kind: int, created: float, payload: bytes) -> None:
         if self._has_to_speak:
-            for note in self._foreword():
-                self._put(note)
-            self._has_to_speak = False
+            self._has_to_speak = False  # first: it may be said that more is to come
+            try:
+                for note in self._foreword():
+                    self._put(note)
+            except BaseException:
+                self._has_to_speak = True
+                raise
         self._put(Message(kind, self._pid, created, payload))
 
     def wait(self, timeout: float | None = None) -> None:

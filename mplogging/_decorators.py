@@ -226,6 +226,6 @@ def worker(
     number = check_level("level", level)
     if function is None:
         return functools.partial(worker, logger=logger, level=number)
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
         raise TypeError(f"worker() decorates a function, got {function!r}")
     return cast(Any, Worker(function, logger, number))

@@ -44,7 +44,7 @@ def check_level(argument: str, level: int | str) -> int:
     Raises:
         ConfigError: There is no such level; names the argument.
     """
-    if isinstance(level, int) and not isinstance(level, bool):
+    if isinstance(level, int) and not isinstance(level, bool) and level >= 0:
         return level
     number = logging._nameToLevel.get(level) if isinstance(level, str) else None
     if number is None:

@@ -144,6 +144,8 @@ class QueueListener(logging.handlers.QueueListener):
 
     def _survive(self, error: Exception) -> None:
         """Nothing that a batch brings may end the thread."""
+        if self._has_ended.is_set():
+            return  # it was abandoned, and what it worked with has been closed
         with contextlib.suppress(Exception):
             self.delivery.note("failed", f"the listener met an error: {error!r}")
         time.sleep(_PAUSE_AFTER_ERROR)

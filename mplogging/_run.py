@@ -278,7 +278,7 @@ class Run:
             listener.delivery.sum_up_handlers(self._unfinished)
         else:
             self._is_abandoned = True
-            self._unfinished[repr(self.file)] = listener.abandon()
+            self._unfinished[f"{self.file!r} (bytes in the pipe)"] = listener.abandon()
 
     def _release_file(self, file: DatedFileHandler) -> None:
         if self._is_abandoned:

@@ -12,7 +12,7 @@ from ._decorators import Initializer, Wrapped
 from ._errors import SessionClosedError, SessionError
 from ._files import DatedFileHandler
 from ._run import Run
-from ._settings import checked
+from ._settings import check_timeout, checked
 from ._stats import SessionStats
 from ._worker import QueueAddress
 
@@ -85,6 +85,8 @@ class LogSession:
 
     def __call__(self, function: _Function) -> _Function:
         """Decorate `main`: the session lasts as long as each call of it."""
+        if not callable(function):
+            raise TypeError(f"LogSession decorates a function, got {function!r}")
         if _is_coroutine_function(function):
 
             @functools.wraps(function)
@@ -153,6 +155,8 @@ class LogSession:
         Raises:
             SessionClosedError: The session has ended, has not begun, or is another process's.
         """
+        if timeout is not None:
+            check_timeout("timeout", timeout)
         return self._open_run("flush()").flush(timeout)
 
     def stats(self) -> SessionStats:
@@ -192,6 +196,8 @@ class LogSession:
             `stats().unfinished` name it. In a forked child, True: it is not the
             child's to stop.
         """
+        if timeout is not None:
+            check_timeout("timeout", timeout)
         if self._run is None or not self._run.is_open or self._run.pid != os.getpid():
             return True
         try:

@@ -61,7 +61,11 @@ def checked(
     _check_overflow("handlerOverflow", handlerOverflow)
     if dropBelow is not None and overflow != "drop":
         raise ConfigError(f"dropBelow={dropBelow!r} needs overflow='drop', got {overflow!r}")
-    _check_amounts(stopTimeout, handlerCapacity)
+    check_timeout("stopTimeout", stopTimeout)
+    if isinstance(handlerCapacity, bool) or not (
+        isinstance(handlerCapacity, int) and handlerCapacity > 0
+    ):
+        raise ConfigError(f"handlerCapacity must be 1 or more, got {handlerCapacity!r}")
     if queue is not None and not (hasattr(queue, "put_nowait") and hasattr(queue, "get")):
         raise ConfigError(f"queue must have the methods of queue.Queue, got {queue!r}")
     others = _checked_handlers(handlers)
@@ -98,17 +102,19 @@ def _check_overflow(name: str, value: str) -> None:
         raise ConfigError(f"{name} must be one of {_OVERFLOW}, got {value!r}")
 
 
-def _check_amounts(stopTimeout: Any, handlerCapacity: Any) -> None:
-    if isinstance(handlerCapacity, bool) or not (
-        isinstance(handlerCapacity, int) and handlerCapacity > 0
-    ):
-        raise ConfigError(f"handlerCapacity must be 1 or more, got {handlerCapacity!r}")
-    if not isinstance(stopTimeout, (int, float)) or not stopTimeout >= 0:
-        raise ConfigError(f"stopTimeout must be 0 or more, in seconds, got {stopTimeout!r}")
+def check_timeout(name: str, seconds: float) -> None:
+    """Refuse what is no time to wait.
+
+    Raises:
+        ConfigError: It is negative, or no number.
+    """
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not (is_number and seconds >= 0):
+        raise ConfigError(f"{name} must be 0 or more, in seconds, got {seconds!r}")
 
 
 def _checked_handlers(handlers: Iterable[logging.Handler]) -> list[logging.Handler]:
-    if isinstance(handlers, logging.Handler):
+    if isinstance(handlers, logging.Handler) or not isinstance(handlers, Iterable):
         raise ConfigError(f"handlers must be a list of handlers, got {handlers!r}")
     checked = list(handlers)
     for handler in checked:
@@ -143,6 +149,9 @@ def _file(
             given.get("datefmt"),
             given.get("style", "%"),  # type: ignore[arg-type]
         )
+        formatter.format(logging.makeLogRecord({}))  # a datefmt of the wrong type shows only here
+    except KeyError:
+        pass  # fields that the program's own records bring
     except (TypeError, ValueError) as error:
         raise ConfigError(f"format can't be made of {given!r}: {error}") from error
     file.setFormatter(formatter)

@@ -234,8 +234,13 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
                 f"attach() needs an address: {ENVIRONMENT} is not in the environment,"
                 " so no session was running when this process was started"
             )
-    if not isinstance(address, QueueAddress):
-        address = os.fspath(address)
+    if not isinstance(address, (QueueAddress, str)):
+        try:
+            address = os.fspath(address)
+        except TypeError:
+            raise SessionClosedError(
+                f"address must be what session.address was, got {address!r}"
+            ) from None
     if _attached is not None and _attached.address == address:
         return
     channel: Channel

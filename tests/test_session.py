@@ -594,6 +594,17 @@ def test_stopping_may_take_for_ever(new_session, directory):
     assert lines_in(directory) == ["all the time in the world"]
 
 
+@pytest.mark.parametrize("timeout", ["x", -1, float("nan"), True])
+def test_a_timeout_that_is_none(new_session, directory, timeout):
+    """It is refused, and the session goes on."""
+    with new_session() as session:
+        for wait in (session.stop, session.flush):
+            with pytest.raises(mplogging.ConfigError, match=f"timeout .*{timeout!r}"):
+                wait(timeout)
+        logging.info("unharmed")
+    assert lines_in(directory) == ["unharmed"]
+
+
 def test_foreign_objects_in_the_queue(new_session, directory):
     """They are counted, and harm no record."""
     queue = multiprocessing.Queue()
@@ -645,6 +656,10 @@ def test_attaching_to_half_a_session(new_session, directory):
         {"handlerOverflow": "maybe"},
         {"newlines": "eat"},
         {"compress": "rar"},
+        {"handlers": 5},
+        {"datefmt": 5},
+        {"level": -1},
+        {"stopTimeout": float("nan")},
     ],
     ids=lambda options: next(iter(options)),
 )
