@@ -32,7 +32,7 @@ def text(results: Results) -> str:
     parts += troubles(results)
     reached = list(goals.lines(results))
     if reached:
-        parts += ["", "asked for by issues 5 and 3:", *reached]
+        parts += ["", "aimed at, and reached:", *reached]
     return "\n".join(parts)
 
 
