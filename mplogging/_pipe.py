@@ -19,6 +19,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Callable
 
@@ -43,6 +44,9 @@ _TELLS_BYTES_LEFT = sys.platform == "linux"
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _WRITE = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
+# How long to wait for a forked child to close its copy of the reading end.
+_SEALING_SECONDS = 2.0
+_SEALING_PAUSE = 0.001
 # The reading ends that are open. A child that kept one would keep all writers
 # believing for as long as it lives, so no fork comes between these and the system.
 # Reentrant, because a signal handler may fork.
@@ -99,15 +103,22 @@ def drain(place: Place, writer: int, reader: int = -1) -> Iterator[bytes]:
     While the reading end is open, other writers believe themselves heard. So it
     is open for one read at a time, and closed while the caller deals with what
     that brought: every writer learns meanwhile that it must not go on, however
-    fast it is, and this comes to its end.
+    fast it is, and this comes to its end. A child that was forked an instant ago
+    may have it open too, until it gets to closing it: that is waited for.
 
     Args:
         writer: A descriptor of the writing end.
         reader: The reading end, if it is open already. It gets closed.
     """
     data = b"?"
-    while reader >= 0 or (bytes_left(writer) if _TELLS_BYTES_LEFT else data):
+    deadline = time.monotonic() + _SEALING_SECONDS
+    while True:
         if reader < 0:
+            if not (bytes_left(writer) if _TELLS_BYTES_LEFT else data):
+                if not _TELLS_BYTES_LEFT or not is_read(writer) or time.monotonic() >= deadline:
+                    return
+                time.sleep(_SEALING_PAUSE)
+                continue
             reader = _open_reader(place, writer)
         try:
             data = _read(reader)

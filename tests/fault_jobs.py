@@ -118,7 +118,7 @@ def wait_for(directory: str, *names: str) -> str:
         for name in names:
             if os.path.exists(os.path.join(directory, name)):
                 return name
-        time.sleep(0.002)
+        time.sleep(0.02)
 
 
 def orphan(directory: str, job: str, *args: object) -> None:

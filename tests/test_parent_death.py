@@ -62,9 +62,14 @@ class Program:
         self.enough()
         self.errors = self.process.communicate()[1].decode()
         os.close(self._alive)
-        # What a killed session has left goes with the next one.
+        # What a killed session has left goes with the next one, once the last
+        # process of it, which has just closed `alive`, has closed the rest too.
+        eventually(self._is_swept)
+
+    def _is_swept(self) -> bool:
         with mplogging.LogSession(self.directory / "next.log"):
             pass
+        return not os.listdir(os.environ["XDG_RUNTIME_DIR"])
 
     def all_have(self, records: int, workers: int = 4) -> None:
         """Wait until each worker has had so many records accepted."""

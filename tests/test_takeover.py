@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 
@@ -85,3 +86,25 @@ def test_the_listener_never_stops_within_a_frame(place, length):
         lines += batch.lines
     channel.close()
     assert list(map(int, lines)) == list(range(sent))
+
+
+def test_a_drain_waits_until_nobody_has_the_reading_end(place):
+    """A child that was just forked has a copy: what is written until it closes it is read."""
+    reader, writer = _pipe.make(place)
+    channel = PipeChannel(place, writer)
+    sender = channel.sender(lambda: iter(()))
+    copy = os.open(os.path.join(place.path, "pipe"), os.O_RDONLY | os.O_NONBLOCK)
+
+    def write_and_close() -> None:
+        time.sleep(0.2)
+        sender.send(LINE, 1.0, b"late")
+        os.close(copy)
+
+    child = threading.Thread(target=write_and_close)
+    child.start()
+    data = b"".join(reader.drain(place, writer))
+    child.join()
+    assert Decoder(_pipe.FRAME_BYTES).decode(data, 0, 2).lines == [b"late"]
+    with pytest.raises(BrokenPipeError):
+        sender.send(LINE, 1.0, b"too late")
+    channel.close()
