@@ -334,6 +334,7 @@ def test_kills(tmp_path):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_hundred_kills(tmp_path):
     """The same for longer."""
     kill_compressors(tmp_path, 100)

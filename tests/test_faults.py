@@ -85,6 +85,7 @@ def kill_at_random(context, directory: Path, workers: int, seed: int) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_thousand_deaths(context, tmp_path):
     """MPLOGGING_DEATHS deaths of workers under load, 8 at a time: not a record is lost."""
     for round_ in range(-(-DEATHS // 8)):

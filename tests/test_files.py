@@ -379,6 +379,7 @@ def test_killed_programs(tmp_path):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_killed_programs_for_long(tmp_path):
     """The same with a hundred kills."""
     kill_one_of_four(tmp_path, 100, {"compress": "gz", "compressAfter": 0.2, "backupCount": 1000})

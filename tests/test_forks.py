@@ -24,6 +24,7 @@ def test_forks_while_threads_log(tmp_path, way):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_many_forks_while_threads_log(tmp_path):
     """MPLOGGING_FORKS of them."""
     fork_while_threads_log(tmp_path, FORKS, 4, "sys.exit")

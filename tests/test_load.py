@@ -37,6 +37,7 @@ def test_many_workers(context, tmp_path):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_very_many_workers(context, tmp_path):
     """MPLOGGING_WORKERS workers of MPLOGGING_RECORDS records each."""
     many_workers(context, tmp_path, WORKERS, RECORDS)
@@ -81,6 +82,7 @@ def test_sessions_one_after_another(tmp_path):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_very_many_sessions_one_after_another(tmp_path):
     """MPLOGGING_SESSIONS of them: none leaves a descriptor or a thread behind."""
     sessions_one_after_another(tmp_path, SESSIONS)

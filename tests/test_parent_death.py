@@ -301,6 +301,7 @@ def test_the_directory_is_deleted_underneath(tmp_path, runtime_directory):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("method", METHODS)
 def test_what_a_killed_parent_takes_along(tmp_path, method):
     """MPLOGGING_KILLS kills at full speed: how much it had read and not written."""
