@@ -39,9 +39,13 @@ def nothing_is_left(runtime_directory):
     left = [handler for handler in root.handlers if type(handler).__module__ == "mplogging"]
     root.handlers[:] = handlers
     root.setLevel(level)
+    children = multiprocessing.active_children()
+    for child in children:  # that of a test that failed: they must not trouble the next
+        child.kill()
+        child.join()
     assert not left
     assert not list(runtime_directory.iterdir())
-    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+    assert not children
     eventually(lambda: set(threading.enumerate()) <= threads)
     gc.collect()
     eventually(lambda: own(open_descriptors()) <= own(descriptors))
