@@ -152,7 +152,7 @@ class DatedFileHandler(logging.Handler):
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
         """As `Handler.setFormatter`; what the formatter is set to do holds from here on."""
         self.formatter = fmt
-        overrides = type(self).format is not logging.Handler.format or "format" in vars(self)
+        overrides = getattr(self.format, "__func__", None) is not logging.Handler.format
         self._lines = LineFormat(
             self if overrides else fmt or logging.Formatter(),
             self.encoding, self.errors, self.terminator, self._newlines,
