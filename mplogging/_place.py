@@ -15,7 +15,6 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 import time
 
 from ._errors import SessionClosedError, SessionError, UnsafeSessionError
@@ -42,6 +41,8 @@ def _parent_directory() -> str:
                 return os.path.abspath(runtime)  # workers may start elsewhere
     except OSError:
         pass
+    import tempfile  # a quarter of our import time, for sessions only
+
     return tempfile.gettempdir()
 
 
@@ -60,6 +61,8 @@ class Place:
         Raises:
             SessionError: The directory can't be made.
         """
+        import tempfile  # as above
+
         place = cls("", -1)
         try:
             parent = _parent_directory()

@@ -26,15 +26,15 @@ def raised():
 
 def records():
     texts = [{"msg": "plain"}, {"msg": "%s and %d", "args": ("ü", 3)}, {"msg": "ends\n"},
-             {"msg": ""}, {"msg": "100%"}, {"msg": 17}]
+             {"msg": ""}, {"msg": "100%"}, {"msg": 17}, {"msg": "%(k)s", "args": {"k": 1}}]
     extras = [{}, {"exc_info": raised()}, {"stack_info": "Stack (most recent call last):"},
               {"exc_info": raised(), "stack_info": "Stack\n"}, {"exc_text": "kept\n"},
               {"exc_text": "kept\n", "stack_info": "Stack"},
               {"exc_info": raised(), "exc_text": "x"}]
     for text, extra in itertools.product(texts, extras):
-        yield {"name": "a.b", "levelname": "INFO", "levelno": 20, "lineno": 7, **text, **extra}
+        yield {"name": "a.b", "a.b": 8, "levelname": "INFO", "levelno": 20, "lineno": 7, **text, **extra}
     for created in MOMENTS:
-        yield {"msg": "x", "name": "a", "created": created, "msecs": created % 1 * 1000,
+        yield {"msg": "x", "name": "a", "a.b": 9, "created": created, "msecs": created % 1 * 1000,
                "levelname": "INFO", "levelno": 20, "lineno": 7}
 
 
@@ -85,7 +85,7 @@ def formatters():
     percent = ["%(message)s", "%(asctime)s %(levelname)-8s %(name)s %(message)s",
                "%(asctime)s %(message)s %(asctime)s", "100%% %(levelno)05d %(message).3s!",
                "%(lineno)x %(created).2f %(msecs)03d %(message)r", "%(message)s %(name)s\n",
-               "%(asctime)s"]
+               "%(asctime)s", "%(a.b)s %(message)s"]
     for pattern in percent:
         for datefmt in (None, "%Y/%m/%d %H:%M", ""):
             yield logging.Formatter(pattern, datefmt)
@@ -125,9 +125,10 @@ def test_as_the_formatter_has_it(formatter):
         assert one.__dict__ == other.__dict__
 
 
-def test_fields_that_are_not_there():
-    """The same error as ever."""
-    formatter = logging.Formatter("%(name)s %(nothing)s")
+@pytest.mark.parametrize("field", ["nothing", "name.upper", "getMessage", "__class__"])
+def test_fields_that_are_not_there(field):
+    """The same error as ever; what merely is an attribute is no field."""
+    formatter = logging.Formatter(f"%(name)s %({field})s")
     record = logging.makeLogRecord({"msg": "x"})
     with pytest.raises(ValueError) as expected:
         formatter.format(copy.copy(record))
