@@ -22,6 +22,7 @@ from typing import NamedTuple
 _MAGIC = b"\xf7\xfe\x01"
 _HEADER = struct.Struct("<IHId")
 HEADER_BYTES = _HEADER.size
+_QUICK_HEADER = struct.Struct("<IH4xd")  # all that a mere line is asked for
 _PART = struct.Struct("<BIII")  # kind of the message, its number, part, parts
 
 LINE, RECORD, HELLO, DROPPED, MARK, PART = range(1, 7)
@@ -109,16 +110,17 @@ class Decoder:
         lines: list[bytes] = []
         events: list[Message] = []
         corrupt = 0
-        unpack, add_line, line_tag = _HEADER.unpack_from, lines.append, LINE_TAG
+        unpack, add_line, line_tag = _QUICK_HEADER.unpack_from, lines.append, LINE_TAG
+        start, end = float(start), float(end)  # to compare with an int costs 0.06 µs a line
         size, last_header = len(data), len(data) - HEADER_BYTES
         position = previous = 0
         while position <= last_header:
-            tag, length, pid, created = unpack(data, position)
+            tag, length, created = unpack(data, position)
             body = position + HEADER_BYTES
             stop = body + length
             if tag == line_tag and start <= created < end and stop <= size:
                 add_line(data[body:stop])
-            elif self._is_header(tag, length, pid):
+            elif self._is_frame_at(data, position):
                 if stop > size:
                     break
                 inner = stop
@@ -128,6 +130,7 @@ class Decoder:
                     corrupt += 1
                     stop = inner
                 else:
+                    pid = _HEADER.unpack_from(data, position)[2]
                     message = self._message(tag, pid, created, data[body:stop], events)
                     if message is not None:
                         _sort_in(message, start, end, lines, events)
