@@ -41,8 +41,6 @@ class Channel(Protocol):
 
     def drop_count(self) -> DropCount: ...
 
-    def after_fork(self) -> None: ...
-
     def close(self) -> None: ...
 
 
@@ -86,9 +84,6 @@ class PipeChannel:
     def drop_count(self) -> DropCount:
         return DropCount(self.place)
 
-    def after_fork(self) -> None:
-        self.place.after_fork()
-
     def close(self) -> None:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
@@ -122,9 +117,6 @@ class QueueChannel:
 
     def drop_count(self) -> DropCount:
         return DropCount(None)
-
-    def after_fork(self) -> None:
-        pass
 
     def close(self) -> None:
         pass

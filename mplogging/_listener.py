@@ -12,7 +12,6 @@ import logging.handlers
 import os
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 
 from ._delivery import Delivery
@@ -56,7 +55,6 @@ class QueueListener(logging.handlers.QueueListener):
         self._due_marks: list[bytes] = []
         self._is_stopping = False
         self._has_ended = threading.Event()
-        _listeners.add(self)
 
     def start(self) -> None:
         """Start the threads."""
@@ -175,15 +173,3 @@ class ListenerSideHandler(QueueHandler):
         # The session is being stopped: the pipe is the listener's to drain.
         self.listener.wait_for_end()
         return DirectWriter(self._file)
-
-
-_listeners: weakref.WeakSet[QueueListener] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for listener in list(_listeners):
-        listener.queue.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -18,13 +18,12 @@ import select
 import signal
 import struct
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from typing import Callable
 
 from ._frames import HEADER_BYTES, LINE, LINE_TAG, Message, frame, frames, pack_header
-from ._place import Place
+from ._place import Place, no_fork
 
 try:
     import fcntl
@@ -48,10 +47,8 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
 _SEALING_SECONDS = 2.0
 _SEALING_PAUSE = 0.001
 # The reading ends that are open. A child that kept one would keep all writers
-# believing for as long as it lives, so no fork comes between these and the system.
-# Reentrant, because a signal handler may fork.
+# believing for as long as it lives.
 _readers: set[int] = set()
-_no_fork = threading.RLock()
 
 
 def make(place: Place) -> tuple[PipeReader, int]:
@@ -80,7 +77,7 @@ def open_writer(place: Place) -> int:
 
 
 def _open_reader(place: Place, writer: int = -1) -> int:
-    with _no_fork:
+    with no_fork:
         try:
             reader = place.open_file(_NAME, _READ)
         except FileNotFoundError:
@@ -91,7 +88,7 @@ def _open_reader(place: Place, writer: int = -1) -> int:
 
 
 def _close_reader(reader: int) -> None:
-    with _no_fork:
+    with no_fork:
         if reader in _readers:  # else a fork has closed it
             _readers.remove(reader)
             os.close(reader)
@@ -273,10 +270,7 @@ class PipeWriter:
 def _after_fork() -> None:
     while _readers:
         os.close(_readers.pop())
-    _no_fork.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_after_fork
-    )
+    os.register_at_fork(after_in_child=_after_fork)

@@ -15,7 +15,9 @@ import contextlib
 import errno
 import os
 import stat
+import threading
 import time
+import weakref
 
 from ._errors import SessionClosedError, SessionError, UnsafeSessionError
 from ._lock import lock, try_lock, unlock
@@ -26,6 +28,11 @@ _CONFIG = "config"
 # A directory without a configuration may be just being made.
 _UNFINISHED_SECONDS = 60.0
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+# Held while a descriptor is opened or closed that no forked child may keep: it must
+# not be forked between the system call and the note of it. Reentrant, because a
+# signal handler may fork.
+no_fork = threading.RLock()
 
 
 def _prefix() -> str:
@@ -53,6 +60,7 @@ class Place:
         self.path = path
         self.descriptor = descriptor
         self._attached = -1
+        _places.add(self)
 
     @classmethod
     def make(cls) -> Place:
@@ -68,7 +76,8 @@ class Place:
             parent = _parent_directory()
             _sweep(parent)
             place.path = tempfile.mkdtemp(prefix=_prefix(), dir=parent)
-            place.descriptor = os.open(place.path, _DIRECTORY)
+            with no_fork:
+                place.descriptor = os.open(place.path, _DIRECTORY)
             os.fchmod(place.descriptor, 0o700)
             lock(place.descriptor)
             os.close(place.open_file(_ATTACHED, os.O_WRONLY | os.O_CREAT))
@@ -91,8 +100,10 @@ class Place:
             SessionClosedError: It is gone, or nobody reads its pipe any more.
             UnsafeSessionError: Somebody else could have written to it.
         """
+        place = cls(path, -1)
         try:
-            descriptor = os.open(path, _DIRECTORY)
+            with no_fork:
+                place.descriptor = descriptor = os.open(path, _DIRECTORY)
         except (FileNotFoundError, ValueError):
             raise SessionClosedError(
                 f"the session at {path!r} is over, or there never was one"
@@ -106,7 +117,6 @@ class Place:
                 raise SessionError(f"{path!r} can't be opened: {error}") from error
             # O_NOFOLLOW and O_DIRECTORY on a link: which error is the system's choice.
             raise UnsafeSessionError(f"{path!r} can't be opened: {error}") from error
-        place = cls(path, descriptor)
         try:
             status = os.fstat(descriptor)
             if status.st_uid != os.geteuid():
@@ -156,6 +166,8 @@ class Place:
 
         The child must neither hold the parent's lock, nor share one with it.
         """
+        if self.descriptor < 0:
+            return
         inherited = self.descriptor
         try:
             self.descriptor = os.open(self.path, _DIRECTORY)
@@ -177,11 +189,29 @@ class Place:
 
     def close(self) -> None:
         """Close the descriptors, and with the last copy of each its lock."""
-        for name in ("descriptor", "_attached"):
-            descriptor = getattr(self, name)
-            setattr(self, name, -1)
-            if descriptor >= 0:
-                os.close(descriptor)
+        with no_fork:
+            for name in ("descriptor", "_attached"):
+                descriptor = getattr(self, name)
+                setattr(self, name, -1)
+                if descriptor >= 0:
+                    os.close(descriptor)
+
+
+_places: weakref.WeakSet[Place] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    try:
+        for place in list(_places):
+            place.after_fork()
+    finally:
+        no_fork.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=no_fork.acquire, after_in_parent=no_fork.release, after_in_child=_after_fork
+    )
 
 
 def _remove(path: str) -> None:
@@ -201,20 +231,19 @@ def _sweep(parent: str) -> None:
     except OSError:
         return
     for name in names:
-        path = os.path.join(parent, name)
-        try:
-            descriptor = os.open(path, _DIRECTORY)
-        except OSError:
-            continue
-        try:
-            status = os.fstat(descriptor)
-            is_ours = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
-            if is_ours and try_lock(descriptor) and _is_left(descriptor, status):
-                _remove(path)
-        except OSError:
-            pass
-        finally:
-            os.close(descriptor)
+        with no_fork, contextlib.suppress(OSError):
+            _sweep_one(os.path.join(parent, name))
+
+
+def _sweep_one(path: str) -> None:
+    descriptor = os.open(path, _DIRECTORY)
+    try:
+        status = os.fstat(descriptor)
+        is_ours = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
+        if is_ours and try_lock(descriptor) and _is_left(descriptor, status):
+            _remove(path)
+    finally:
+        os.close(descriptor)
 
 
 def _is_left(descriptor: int, status: os.stat_result) -> bool:

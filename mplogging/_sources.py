@@ -38,9 +38,6 @@ class Source(Protocol):
 
     def close(self) -> None: ...
 
-    def after_fork(self) -> None:
-        """In a child: nothing of this must be kept alive there."""
-
 
 class PipeSource:
     """Messages out of a place's pipe."""
@@ -111,12 +108,6 @@ class PipeSource:
     def close(self) -> None:
         self._reader.close()
 
-    def after_fork(self) -> None:
-        # Else the child would keep all writers believing, and the parent's lock.
-        self._reader.close()
-        if self._place.descriptor >= 0:
-            self._place.after_fork()
-
 
 class QueueSource:
     """Messages out of a queue."""
@@ -149,9 +140,6 @@ class QueueSource:
         return 1
 
     def close(self) -> None:
-        pass
-
-    def after_fork(self) -> None:
         pass
 
 

@@ -269,7 +269,6 @@ def _after_fork() -> None:
     attachment = _attached
     if attachment is None:
         return
-    attachment.channel.after_fork()
     if attachment.follows_forks:
         attachment.install(QueueHandler(attachment.channel, attachment.config))
         _see_to_leaving()

@@ -32,7 +32,8 @@ def records():
               {"exc_text": "kept\n", "stack_info": "Stack"},
               {"exc_info": raised(), "exc_text": "x"}]
     for text, extra in itertools.product(texts, extras):
-        yield {"name": "a.b", "a.b": 8, "levelname": "INFO", "levelno": 20, "lineno": 7, **text, **extra}
+        yield {"name": "a.b", "levelname": "INFO", "levelno": 20, "lineno": 7, "a.b": 8,
+               **text, **extra}
     for created in MOMENTS:
         yield {"msg": "x", "name": "a", "a.b": 9, "created": created, "msecs": created % 1 * 1000,
                "levelname": "INFO", "levelno": 20, "lineno": 7}

@@ -376,7 +376,6 @@ def test_many_at_once(context, runtime_directory):
 
 
 def check_in_child(place: Place, connection) -> None:
-    place.after_fork()
     connection.send(_lock.try_lock(place.descriptor))
     connection.recv()
     connection.send(_lock.try_lock(place.descriptor))
@@ -401,3 +400,28 @@ def test_forked_child(place, is_cleared):
     child.join()
     child.close()
     ours.close(), theirs.close()
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+def test_fork_while_a_place_is_made(monkeypatch):
+    """Nor does one that another thread forks meanwhile."""
+    children = []
+
+    def lock_and_fork(descriptor, shared=False):
+        _lock.lock(descriptor, shared)
+        if not children:
+            children.append(os.fork())
+            if children == [0]:
+                signal.pause()
+
+    monkeypatch.setattr("mplogging._place.lock", lock_and_fork)
+    place = Place.make()
+    place.close()
+    descriptor = os.open(place.path, os.O_RDONLY)
+    try:
+        assert _lock.FileLock(10).acquire(descriptor)  # once the child has begun to run
+    finally:
+        os.close(descriptor)
+        os.kill(children[0], signal.SIGKILL)
+        os.waitpid(children[0], 0)
+        place.remove()
