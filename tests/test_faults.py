@@ -59,7 +59,8 @@ def test_a_worker_may_end_in_any_way(context, tmp_path):
             process.join()
         end([*others, *dying], tmp_path)
     found = check(tmp_path)
-    assert sorted(map(len, found.entries.values()))[: len(WAYS)] == [200] * len(WAYS)
+    # The others may have come to fewer records, or to more.
+    assert list(map(len, found.entries.values())).count(200) >= len(WAYS)
 
 
 @pytest.mark.parametrize("workers", [4, 8])
