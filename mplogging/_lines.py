@@ -65,24 +65,22 @@ class LineFormat:
             raise ConfigError(f"errors must name an error handler, got {errors!r}") from None
         self.terminator = terminator.encode(encoding, errors)[len(self.file_header):]
         text_of: Text = formatter.format
-        parsed = None
+        line = None
         self.is_compiled = False  # if True, any number of threads may be in `line`
         if isinstance(formatter, logging.Formatter) and _is_standard(formatter, "format"):
             if _formats_as_standard(formatter):
                 self.is_compiled = True
                 text_of = _compiled(formatter)
-                parsed = _parsed(formatter)
+                if newlines == "keep" and not self.file_header:
+                    line = _percent_line(formatter, terminator, encoding, errors)
             if newlines != "keep":
                 text_of = _one_record_lines(formatter, text_of, newlines == "escape")
         elif newlines != "keep":
             text_of = _indented(text_of, newlines == "escape")
         #: Returns a record's line, its terminator included.
-        self.line: Line
-        if parsed is None or newlines != "keep" or self.file_header:
-            self.line = _encoded(text_of, terminator, encoding, errors, len(self.file_header))
-        else:
-            assert isinstance(formatter, logging.Formatter)
-            self.line = _percent_line(formatter, *parsed, terminator, encoding, errors)
+        self.line: Line = line or _encoded(
+            text_of, terminator, encoding, errors, len(self.file_header)
+        )
 
 
 def _encoded(
@@ -137,18 +135,17 @@ def _compiled(formatter: logging.Formatter) -> Text:
 
 
 def _percent_line(
-    formatter: logging.Formatter,
-    pieces: list[str],
-    values: Values,
-    terminator: str,
-    encoding: str,
-    errors: str,
-) -> Line:
+    formatter: logging.Formatter, terminator: str, encoding: str, errors: str
+) -> Line | None:
     """The same, and encoded, for a %-format: the second is written into it.
 
     Neither `asctime` is set nor `__dict__` read, which would have to be made:
     0.2 µs each, and 0.1 for each further function.
     """
+    parsed = _parsed(formatter)
+    if parsed is None:
+        return None
+    pieces, values = parsed
     uses_time = len(pieces) > 1
     milliseconds = _milliseconds(formatter)
 
