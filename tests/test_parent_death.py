@@ -169,6 +169,7 @@ def stopped_while_idle(program: Program, records: int) -> None:
 
     eventually(lambda: lines() == records, 30)
     program.process.send_signal(signal.SIGSTOP)
+    os.waitpid(program.process.pid, os.WUNTRACED)  # its threads run until one has taken it
 
 
 @pytest.mark.parametrize("method", METHODS)
