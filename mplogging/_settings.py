@@ -149,9 +149,9 @@ def _file(
             given.get("datefmt"),
             given.get("style", "%"),  # type: ignore[arg-type]
         )
-        formatter.format(logging.makeLogRecord({}))  # a datefmt of the wrong type shows only here
-    except KeyError:
-        pass  # fields that the program's own records bring
+        # A datefmt of the wrong type shows only here. (To format all of a record would
+        # refuse the fields that the program's own records bring.)
+        formatter.formatTime(logging.makeLogRecord({}), formatter.datefmt)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"format can't be made of {given!r}: {error}") from error
     file.setFormatter(formatter)

@@ -727,3 +727,15 @@ def test_errors_survive_pickling():
         error = getattr(mplogging, name)
         again = pickle.loads(pickle.dumps(error("what happened")))
         assert type(again) is error and str(again) == "what happened"
+
+
+@pytest.mark.parametrize("style, form", [
+    ("%", "%(asctime)s %(request)s %(message)s"), ("{", "{asctime} {request} {message}"),
+    ("$", "$asctime $request $message"),
+])
+def test_a_format_with_fields_of_ones_own(tmp_path, style, form):
+    """The program's records bring them; nothing else is asked for when the session is made."""
+    with mplogging.LogSession(tmp_path / "app.log", format=form, style=style, datefmt="then"):
+        logging.getLogger("a").info("served", extra={"request": 17})
+    (path,) = tmp_path.iterdir()
+    assert path.read_text() == "then 17 served\n"
