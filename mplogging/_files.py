@@ -141,7 +141,7 @@ class DatedFileHandler(logging.Handler):
             self._report,
         )
         self._backlog = Backlog(
-            self._series.append, self._report_trouble, self._write_loss, bufferBytes
+            self._series, self._report_trouble, self._write_loss, bufferBytes
         )
         # Last, as logging.shutdown() closes whatever has come as far as this.
         super().__init__()

@@ -54,10 +54,10 @@ class FileSeries:
 
     def _forget(self) -> None:
         self._newest: Period | None = None
+        self.newest_file: AppendFile | None = None
         self._open_files: dict[Period, AppendFile] = {}
         self._parts: dict[Period, int] = {}
         self._last_period = Period(0, 0, None)  # type: ignore[arg-type]
-        self._start = self._end = 0.0
         self._last_file: AppendFile | None = None
         self._is_late = False
 
@@ -69,7 +69,7 @@ class FileSeries:
         """
         while True:
             file = self._last_file
-            if file is None or not self._start <= created < self._end:
+            if file is None or not file.start <= created < file.end:
                 try:
                     file = self.file_of(created)
                 except OSError as error:
@@ -95,7 +95,6 @@ class FileSeries:
         period = self._calendar.period_of(created)
         self._last_file = self._open_files.get(period) or self._open(period)
         self._last_period = period
-        self._start, self._end = float(period.start), float(period.end)  # quicker to compare
         self._is_late = period != self._newest
         return self._last_file
 
@@ -113,6 +112,8 @@ class FileSeries:
     def _close(self, period: Period) -> None:
         self._open_files.pop(period).close()
         self._last_file = None
+        if period == self._newest:
+            self.newest_file = None
 
     def _open(self, period: Period) -> AppendFile:
         is_newest = self._newest is None or period.start > self._newest.start
@@ -126,6 +127,8 @@ class FileSeries:
             self._lock,
             self._access,
             self._max_bytes,
+            start=period.start,
+            end=period.end,
             sealed_by=self._sealing_paths(period, part),
             sealed_after=period.end if self._compressor else float("inf"),
             cut_since=self.cut_since,
@@ -133,6 +136,8 @@ class FileSeries:
         self._open_files[period] = file
         if is_newest:
             self._newest = period
+        if period == self._newest:
+            self.newest_file = file
         if is_newest or file.is_new:
             self._keep_house(period, file.path)
         return file
