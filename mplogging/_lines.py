@@ -159,7 +159,8 @@ def _percent_line(
         try:
             text = pattern % values(record)
         except AttributeError:
-            record.asctime = formatter.formatTime(record, formatter.datefmt)
+            if uses_time:
+                record.asctime = formatter.formatTime(record, formatter.datefmt)
             text = formatter.formatMessage(record)  # raises what it always raised
             text += terminator
         if record.exc_info or record.exc_text or record.stack_info:

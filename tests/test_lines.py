@@ -6,6 +6,7 @@ import copy
 import datetime
 import itertools
 import logging
+import random
 import sys
 import time
 
@@ -124,6 +125,41 @@ def test_as_the_formatter_has_it(formatter):
         for record in (one, other):
             record.__dict__.pop("asctime", None)
         assert one.__dict__ == other.__dict__
+
+
+def outcome(function, *arguments):
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return type(error), str(error)
+
+
+def test_whatever_the_format():
+    """Of random formats and records: the same line, or the same error, as ever.
+
+    Times and milliseconds come again, so that what is kept of them is used.
+    """
+    choose = random.Random(1).choice
+    fields = ("asctime", "message", "levelname", "msecs", "created", "lineno", "own", "nothing")
+    fields = [f"%({name}){spec}" for name in fields for spec in ("s", "s", "-9s", "03d", "r", "%")]
+    for _ in range(3000):
+        pattern = "".join(choose(fields) + choose(["", " ", "%%", "ü\n"]) for _ in range(4))
+        kind = choose([logging.Formatter, logging.Formatter, Subclass, NoMilliseconds])
+        formatter = kind(pattern, choose([None, None, "%H:%M", "%%%d", ""]), validate=False)
+        formatter.default_msec_format = choose(["%s,%03d", "%s,%03d", "%%%s.%d", "", "%s"])
+        terminator = choose(["\n", "\r\n", "%s", ""])
+        line = LineFormat(formatter, terminator=terminator).line
+        for _ in range(4):
+            attributes = {
+                "msg": choose(["a %s", "%", "ü\n", "\ud800"]), "args": choose([None, (), ("b",)]),
+                "created": choose([1e9, 1e9 + 0.001, 1e9 + 1, -1.5, 1e18, float("nan")]),
+                "msecs": choose([0, 1.0, 1.5, 999.0]), "own": choose(["%s", None]),
+                "exc_info": choose([None, None, raised()]),
+            }
+            expected = outcome(formatter.format, logging.makeLogRecord(attributes))
+            if isinstance(expected, str):
+                expected = (expected + terminator).encode("utf-8", "backslashreplace")
+            assert outcome(line, logging.makeLogRecord(attributes)) == expected, pattern
 
 
 @pytest.mark.parametrize("field", ["nothing", "name.upper", "getMessage", "__class__"])
