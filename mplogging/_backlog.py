@@ -62,7 +62,8 @@ class Backlog:
 
     def count(self) -> int:
         """How many lines wait."""
-        return sum(len(chunks) for _, chunks in self._waiting)
+        # Of a copy, as another thread or a signal handler may add to them.
+        return sum(len(chunks) for _, chunks in list(self._waiting))
 
     def write(self, created: float, chunks: Sequence[bytes]) -> None:
         """Write the lines after all that wait, or let them wait too."""
@@ -101,13 +102,15 @@ class Backlog:
 
     def flush(self) -> None:
         """Try to write what waits."""
-        if self.is_writing or not (self._waiting or self._lost):
-            return
-        self.is_writing = True
-        try:
-            self._catch_up()
-        finally:
-            self.is_writing = False
+        while not self.is_writing and (self._waiting or self._lost):
+            self.is_writing = True
+            try:
+                self._catch_up()
+            finally:
+                self.is_writing = False
+            if self._cause is not None:
+                return
+            # Again, if a signal handler has logged since the last look.
 
     def give_up(self) -> int:
         """Lose what waits; returns how many lines that were."""

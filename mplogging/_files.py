@@ -9,6 +9,7 @@ of processes may write the same log: each comes to the same name by itself.
 from __future__ import annotations
 
 import datetime
+import functools
 import logging
 import os
 import threading
@@ -132,7 +133,7 @@ class DatedFileHandler(logging.Handler):
         self._series = FileSeries(
             self._calendar,
             names,
-            FileLock(lockTimeout, is_shared) if has_lock else NoLock(),
+            functools.partial(FileLock, lockTimeout, is_shared) if has_lock else NoLock,
             Access(mode, dirMode, self._lines.file_header, self._lines.terminator),
             maxBytes,
             Retention(names, backupCount, age, maxTotalBytes),
@@ -192,7 +193,8 @@ class DatedFileHandler(logging.Handler):
             OSError: It can't be opened.
         """
         with self.lock:
-            self._series.file_of(time.time())
+            if not self._backlog.is_writing:  # as in `close`
+                self._series.file_of(time.time())
 
     def handle(self, record: logging.LogRecord) -> Any:
         """As `Handler.handle`; the standard library's formatting needs no lock."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Callable
 
-from ._appending import Access, AppendFile, Elsewhere, Failed, Full
+from ._appending import Access, AppendFile, Failed, Full, Unwritten
 from ._compression import ALGORITHMS, Compressor
 from ._link import StableLink
 from ._lock import FileLock
@@ -31,7 +31,7 @@ class FileSeries:
         self,
         calendar: Calendar,
         names: FileNames,
-        lock: FileLock,
+        new_lock: Callable[[], FileLock],
         access: Access,
         max_bytes: int,
         retention: Retention,
@@ -41,7 +41,7 @@ class FileSeries:
     ) -> None:
         self._calendar = calendar
         self._names = names
-        self._lock = lock
+        self._new_lock = new_lock
         self._access = access
         self._max_bytes = max_bytes
         self._retention = retention
@@ -76,19 +76,31 @@ class FileSeries:
                     raise Failed(chunks) from error
             try:
                 file.append(chunks)
-                if self._is_late:
-                    self.late_count += len(chunks)
+            except Unwritten as unwritten:
+                self._count_late(len(chunks) - len(unwritten.chunks))
+                if isinstance(unwritten, Failed):
+                    raise
+                chunks = unwritten.chunks
+                try:
+                    self._leave(self._last_period, is_full=isinstance(unwritten, Full))
+                except OSError as error:
+                    raise Failed(chunks) from error
+            else:
+                self._count_late(len(chunks))
                 return
-            except Elsewhere as elsewhere:
-                chunks = elsewhere.chunks
-                self._close(self._last_period)
-                self._parts.pop(self._last_period, None)
-            except Full as full:
-                chunks = full.chunks
-                self._close(self._last_period)
-                self._parts[self._last_period] = self._unsealed(
-                    self._last_period, self._parts[self._last_period] + 1
-                )
+
+    def _count_late(self, lines: int) -> None:
+        if self._is_late:
+            self.late_count += lines
+
+    def _leave(self, period: Period, is_full: bool) -> None:
+        """Close the period's file; its next line opens it anew, or another part."""
+        self._close(period)
+        part = self._parts.pop(period)
+        if is_full:
+            # Other programs may be further on than the one that logs least.
+            part = max(part + 1, self._last_part(period))
+            self._parts[period] = self._unsealed(period, part)
 
     def file_of(self, created: float) -> AppendFile:
         """The open file for records of this time."""
@@ -124,7 +136,7 @@ class FileSeries:
         part = self._parts[period] = self._part_of(period)
         file = AppendFile(
             self._names.path(period, part),
-            self._lock,
+            self._new_lock(),  # for each its own: one may be held up, and the other not
             self._access,
             self._max_bytes,
             start=period.start,

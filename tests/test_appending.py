@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -193,11 +195,68 @@ def test_half_a_line_that_goes_on_is_left_alone(tmp_path, monkeypatch):
     assert texts(tmp_path) == {NAME: "one\nhalf\ntwo\n"}
 
 
+def test_no_empty_line_for_one_that_is_being_written(tmp_path, monkeypatch):
+    """On opening, half a line may belong to a living writer who is just at it."""
+    (tmp_path / NAME).write_bytes(b"one\nha")
+    os.utime(tmp_path / NAME, (NOON, NOON))
+    handler = handler_for(tmp_path)
+    with open(tmp_path / NAME, "ab", buffering=0) as file:
+        monkeypatch.setattr(time, "sleep", lambda seconds: file.write(b"lf\n"))
+        log(handler, "two")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\nhalf\ntwo\n"}
+
+
+@pytest.mark.parametrize("error", [TimeoutError, ValueError])
+def test_a_signal_handler_that_raises(tmp_path, monkeypatch, error):
+    """As soon as the line is written: it stands there once, and the error is no disk's."""
+    def on_alarm(number, frame):
+        raise error("too late")
+
+    def write_and_signal(descriptor, data):
+        written = os.write(descriptor, data)
+        signal.raise_signal(signal.SIGALRM)
+        return written
+
+    old = signal.signal(signal.SIGALRM, on_alarm)
+    handler = handler_for(tmp_path)
+    errors = []
+    handler.handleError = lambda record: errors.append(type(sys.exc_info()[1]))
+    try:
+        log(handler, "one")
+        monkeypatch.setattr("mplogging._appending.write", write_and_signal)
+        log(handler, "two")
+    finally:
+        monkeypatch.undo()
+        signal.signal(signal.SIGALRM, old)
+    log(handler, "three")
+    assert (handler.waiting, errors) == (0, [error])
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\nthree\n"}
+
+
+def test_a_lock_that_is_held_up_is_one_files(tmp_path, monkeypatch):
+    """Records of another period, whose file is free, don't make its users wait again."""
+    handler = handler_for(tmp_path, lock="exclusive", lockTimeout=0.05)
+    log(handler, "new")
+    log(handler, "old", NOON - 86400)
+    with open(tmp_path / "app.log.2001-09-08") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        log(handler, "old", NOON - 86400)
+        monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waits again"))
+        for _ in range(3):
+            log(handler, "new")
+            log(handler, "old", NOON - 86400)
+    monkeypatch.undo()
+    handler.close()
+    assert texts(tmp_path) == {NAME: "new\n" * 4, "app.log.2001-09-08": "old\n" * 5}
+
+
 def test_a_stopped_holder(tmp_path):
     """It delays the others once; lines are appended whole; when it is free, all is as before."""
     handler = handler_for(tmp_path, lockTimeout=0.2)
     log(handler, "one")
-    lock = handler._series._lock
+    lock = handler._series.newest_file._lock
     holder = start("hold_lock", path=tmp_path / NAME)
     assert holder.stdout.readline() == "ready\n"
     holder.send_signal(signal.SIGSTOP)

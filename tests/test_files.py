@@ -25,6 +25,7 @@ from programs import FORMAT, end, record, start
 
 import mplogging
 from mplogging import ConfigError, DatedFileHandler
+from mplogging._backlog import Backlog
 
 DAY = 86_400
 NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09 12:00 UTC
@@ -146,6 +147,31 @@ def test_a_part_goes_on_where_a_file_is_full(tmp_path, make):
 # Threads, signals, forks, other programs
 
 
+def test_late_lines_in_several_parts(tmp_path, make):
+    """Each is counted, whichever part it came to stand in."""
+    handler = make(maxBytes=6)
+    log(handler, "newest")
+    handler.write(NOON - DAY, [b"%d\n" % number for number in range(7)])
+    assert handler.late == 7
+    assert len(texts(tmp_path)) == 1 + 3
+
+
+def test_parts_that_another_program_has_gone_on_to(tmp_path, make):
+    """The one that logs least follows to the newest, and brings none back."""
+    slow, other = make(maxBytes=10), make(maxBytes=10)
+    log(slow, "a")
+    for _ in range(4):
+        log(other, "123456789")
+    (tmp_path / "app.log.2001-09-09.1").unlink()  # as retention does
+    for _ in range(6):
+        log(slow, "b")
+    assert texts(tmp_path) == {
+        "app.log.2001-09-09": "a\n" + "b\n" * 4,
+        **{f"app.log.2001-09-09.{part}": "123456789\n" for part in (2, 3, 4)},
+        "app.log.2001-09-09.5": "b\nb\n",
+    }
+
+
 def test_threads(tmp_path, make):
     """Each line whole and once, each thread's in order."""
     handler = make()
@@ -208,15 +234,54 @@ def test_a_signal_handler_logs_in_the_midst_of_a_write(tmp_path, make, monkeypat
     assert handler.waiting == 0
 
 
-def test_a_signal_handler_closes_in_the_midst_of_a_write(tmp_path, make, monkeypatch):
-    """The write keeps its descriptor; logging goes on."""
+def test_a_signal_handler_logs_at_the_end_of_a_flush(tmp_path, make, monkeypatch):
+    """When all that waited has been written, and it still counts as writing."""
     handler = make()
     log(handler, "before")
     file = handler._series.file_of(NOON)
-    append = file.append
-    monkeypatch.setattr(file, "append", lambda chunks: (handler.close(), append(chunks)))
+    append, catch_up = file.append, Backlog._catch_up
+    texts_to_come = ["second", "third"]
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(file, "append", append)
+        append(*arguments)
+        log(handler, "first")
+
+    def interrupted_again(backlog):
+        catch_up(backlog)
+        if texts_to_come:
+            log(handler, texts_to_come.pop(0))
+
+    monkeypatch.setattr(file, "append", interrupted)
+    monkeypatch.setattr(Backlog, "_catch_up", interrupted_again)
     log(handler, "interrupted")
-    assert texts(tmp_path) == {"app.log.2001-09-09": "before\ninterrupted\n"}
+    assert texts(tmp_path) == {
+        "app.log.2001-09-09": "before\ninterrupted\nfirst\nsecond\nthird\n"
+    }
+
+
+@pytest.mark.parametrize("created", [NOON, NOON - DAY])
+def test_a_signal_handler_closes_in_the_midst_of_a_write(tmp_path, make, monkeypatch, created):
+    """The write keeps its file; logging goes on."""
+    handler = make()
+    log(handler, "newest")
+    log(handler, "before", created)
+    file = handler._series.file_of(created)
+    append = file.append
+
+    def interrupted(chunks):
+        handler.close()
+        handler.open()
+        append(chunks)
+
+    monkeypatch.setattr(file, "append", interrupted)
+    log(handler, "interrupted", created)
+    log(handler, "after", created)
+    text = "before\ninterrupted\nafter\n"
+    if created == NOON:
+        assert texts(tmp_path) == {"app.log.2001-09-09": "newest\n" + text}
+    else:
+        assert texts(tmp_path) == {"app.log.2001-09-09": "newest\n", "app.log.2001-09-08": text}
 
 
 def test_an_interrupt_gives_the_lock_back(tmp_path, make, monkeypatch):
