@@ -79,7 +79,10 @@ class PipeChannel:
         return DirectWriter(file, self.place, self.descriptor)
 
     def is_forsaken(self) -> bool:
-        return not _pipe.is_read(self.descriptor) and _pipe.may_hold_something(self.descriptor)
+        try:
+            return not _pipe.is_read(self.descriptor) and _pipe.may_hold_something(self.descriptor)
+        except OSError:
+            return False  # the program has closed all descriptors
 
     def drop_count(self) -> DropCount:
         return DropCount(self.place)

@@ -88,9 +88,10 @@ class QueueListener(logging.handlers.QueueListener):
                 sideline.give_up()
         thread = self._thread
         if thread is not None:
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
+            # Not by `join` alone: interrupted, it takes a thread for ended (bpo-45274).
+            if not self._has_ended.wait(max(0.0, deadline - time.monotonic())):
                 return False
+            thread.join(_END_TIMEOUT)  # it is at its end
             self._thread = None
         return True
 

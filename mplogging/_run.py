@@ -41,6 +41,7 @@ from ._stats import SessionStats
 from ._worker import Attachment, QueueAddress, attached, set_attached
 
 _DISK_PAUSE = 0.05
+_HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
 
 class Run:
@@ -258,12 +259,26 @@ class Run:
     # -- the end --------------------------------------------------------------------------
 
     def _stop_listener(self) -> None:
+        try:
+            is_ended = self._has_listener_ended()
+        except BaseException:
+            # A second Ctrl-C: to be quick, but not to close the pipe under the listener.
+            self._deadline = min(self._deadline, time.monotonic() + _HASTE)
+            self._settle(self._has_listener_ended())
+            raise
+        self._settle(is_ended)
+
+    def _has_listener_ended(self) -> bool:
         listener = self._listener
         remaining = self._deadline - time.monotonic()
-        is_ended = self._send_mark(STOP, self._deadline) and (
+        return self._send_mark(STOP, self._deadline) and (
             listener.stop_at(self._deadline - remaining / 2)
             or listener.stop_at(self._deadline, is_patient=False)
         )
+
+    def _settle(self, is_ended: bool) -> None:
+        """Sum up what there is to tell, and let the further handlers end."""
+        listener = self._listener
         if is_ended:
             for pid, dropped in read_drops(self._place) if self._place else ():
                 listener.delivery.settle_drops(pid, dropped)

@@ -93,6 +93,20 @@ def test_leaving_restores_the_root_logger(new_session, directory):
     assert lines_in(directory) == ["written all the same"]
 
 
+def test_logging_set_up_within_the_session(new_session, directory):
+    """What this process logs from then on goes elsewhere: that is said, and put back."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    session = new_session().start()
+    logging.info("first")
+    logging.basicConfig(force=True, handlers=[logging.NullHandler()])
+    logging.info("second")
+    with pytest.warns(mplogging.MPLoggingWarning, match="set up anew"):
+        session.stop()
+    assert root.handlers == before
+    assert [line.split()[-1] for line in lines_in(directory)] == ["first"]
+
+
 def test_as_a_decorator(new_session, directory):
     """The session lasts as long as each call; name and docstring stay."""
 

@@ -220,6 +220,37 @@ meet(signal.SIGTERM)
     assert run(program, tmp_path) == (-signal.SIGTERM, records(1), "")
 
 
+def test_a_second_control_c(tmp_path):
+    """While the session is being left: it is quick, but the listener ends in good order."""
+    program = """
+begun = threading.Event()
+class Slow(logging.Handler):
+    def emit(self, record):
+        if record.getMessage() == "record 15":
+            begun.set()  # all are logged by now
+        threading.Event().wait(0.02)
+
+def interrupt():
+    begun.wait(20)
+    os.kill(os.getpid(), signal.SIGINT)
+
+session = mplogging.LogSession(
+    sys.argv[1], format="%(message)s", handlers=[Slow()], handlerOverflow="block",
+    handlerCapacity=1, stopTimeout=60,
+)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    with session:
+        for number in range(20):
+            log.info("record %d", number)
+except KeyboardInterrupt:
+    pass
+with session:
+    log.info("record 20")
+"""
+    assert run(program, tmp_path) == (0, records(21), "")
+
+
 def test_a_handler_that_does_not_finish(tmp_path):
     """The end comes at the deadline, as an error of `stop` does not keep the signal back."""
     program = """
