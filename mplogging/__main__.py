@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.machinery
 import logging
 import os
 import sys
 import types
+from typing import Any
 
 from mplogging import ConfigError, LogSession, SessionError
 from mplogging._demo import show
@@ -106,16 +108,26 @@ def _run(options: argparse.Namespace) -> int:
 def _keep_handlers() -> None:
     """Let the session stay on the root logger, whatever handlers the script sets up beside it.
 
-    `dictConfig` and `basicConfig(force=True)` begin by removing all that are there.
+    `dictConfig` and `basicConfig(force=True)` begin by removing all that are
+    there, and `basicConfig` does nothing where there are any.
     """
     root = logging.getLogger()
-    ours, remove = root.handlers[:], root.removeHandler
+    ours, remove, configure = root.handlers[:], root.removeHandler, logging.basicConfig
 
     def remove_others(handler: logging.Handler) -> None:
         if handler not in ours:
             remove(handler)
 
+    @functools.wraps(configure)
+    def configure_beside(**arguments: Any) -> None:
+        root.handlers = [handler for handler in root.handlers if handler not in ours]
+        try:
+            configure(**arguments)
+        finally:
+            root.handlers = [*ours, *root.handlers]
+
     root.removeHandler = remove_others  # type: ignore[assignment]
+    logging.basicConfig = configure_beside
 
 
 if __name__ == "__main__":

@@ -45,6 +45,39 @@ def test_worker_logs_an_exception_once(tmp_path):
     assert "ERROR jobs uncaught exception in decorated\nTraceback" in text
 
 
+def test_worker_of_what_cannot_be_pickled():
+    """The error comes where it is pickled, not in the worker, where a pool would wait for ever."""
+    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
+        pickle.dumps(mplogging.worker(lambda: None))
+
+
+def test_worker_under_another_name(tmp_path):
+    """`worker(f)`, where `f` itself stays as it is, does what a decorated `f` does."""
+    with mplogging.LogSession(tmp_path / "app.log", format="%(levelname)s %(name)s %(message)s"):
+        decorated = mplogging.worker(jobs.fail_to_prepare, logger="own")
+        decorated = pickle.loads(pickle.dumps(decorated))
+        with pytest.raises(RuntimeError):
+            decorated()
+    (path,) = tmp_path.iterdir()
+    assert "ERROR own uncaught exception in fail_to_prepare\nTraceback" in path.read_text()
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "generator", "asynchronous generator"])
+def test_worker_of_what_works_later(kind):
+    """Its exceptions could not be logged: it is refused."""
+    async def coroutine(): ...
+
+    def generator():
+        yield
+
+    async def asynchronous_generator():
+        yield
+
+    function = locals()[kind.replace(" ", "_")]
+    with pytest.raises(TypeError, match=function.__name__):
+        mplogging.worker(function)
+
+
 def test_worker_arguments_are_checked():
     """A level that there is not, and something that can't be called."""
     with pytest.raises(mplogging.ConfigError, match="level .*LOUD"):
