@@ -20,27 +20,22 @@ from typing import Any, Callable
 
 from . import _pipe
 from ._channels import Channel, PipeChannel, QueueChannel
-from ._config import NEVER, Config, pickled
+from ._config import Config, pickled
 from ._decorators import Passport
 from ._drops import read_drops
-from ._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
+from ._errors import MPLoggingWarning, SessionClosedError, SessionError
 from ._files import DatedFileHandler
 from ._frames import MARK
 from ._levels import Levels
-from ._listener import (
-    STOP,
-    ListenerSideHandler,
-    QueueListener,
-)
+from ._listener import STOP, ListenerSideHandler, QueueListener
+from ._outputs import Outputs
 from ._place import ENVIRONMENT, Place
 from ._settings import Settings
-from ._sidelines import Sideline
 from ._signals import Signals
 from ._sources import PipeSource, QueueSource, Source
 from ._stats import SessionStats
 from ._worker import Attachment, QueueAddress, attached, set_attached
 
-_DISK_PAUSE = 0.05
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
 
@@ -61,10 +56,8 @@ class Run:
         self._settings = settings
         self._stop = stop
         self.pid = os.getpid()
-        self.file = settings.file
         self.is_ending = False
         self._attachment: Attachment | None = None
-        self._sidelines: list[Sideline] = []
         self._place: Place | None = None
         self._marks = itertools.count()
         self._deadline = float("inf")
@@ -74,6 +67,11 @@ class Run:
         with contextlib.ExitStack() as undo:
             self._begin(undo)
             self._undo = undo.pop_all()
+
+    @property
+    def file(self) -> DatedFileHandler | None:
+        """The log, if there is one."""
+        return self._outputs.file
 
     @property
     def is_open(self) -> bool:
@@ -121,7 +119,8 @@ class Run:
     def stats(self) -> SessionStats:
         """As `LogSession.stats`."""
         return SessionStats.of(
-            self._listener.delivery, self.file, self._sidelines, self.pid, self._unfinished
+            self._listener.delivery, self.file, self._outputs.sidelines, self.pid,
+            self._unfinished,
         )
 
     # -- the beginning ------------------------------------------------------------------
@@ -131,10 +130,11 @@ class Run:
             signals = Signals(self._stop, lambda: self.is_ending)
             undo.callback(signals.restore)
         channel, source = self._open_channel(undo)
-        self._open_outputs(undo)
+        self._outputs = outputs = Outputs(self._settings)
+        undo.callback(self._release_file)
         config = self._make_config()
         self.address = self._publish(config)
-        self._listener = listener = QueueListener(source, self.file, self._sidelines)
+        self._listener = listener = QueueListener(source, outputs.file, outputs.sidelines)
         attachment = Attachment(self.address, channel, config)
         handler = ListenerSideHandler(channel, config)
         handler.listener = listener
@@ -166,38 +166,6 @@ class Run:
         undo.callback(reader.close)
         return channel, PipeSource(place, reader, writer)
 
-    def _open_outputs(self, undo: contextlib.ExitStack) -> None:
-        others = self._settings.handlers
-        self.file = self._settings.file
-        if self._settings.adopts:
-            adopted = logging.getLogger().handlers
-            if not adopted:
-                raise ConfigError(
-                    "filename=None adopts the root logger's handlers, and it has none:"
-                    " give a filename, or set up logging first"
-                )
-            files = [handler for handler in adopted if isinstance(handler, DatedFileHandler)]
-            self.file = files[0] if files else None
-            others = [handler for handler in adopted if handler is not self.file]
-        if self.file is not None:
-            file = self.file
-            try:
-                file.open()
-            except OSError as error:
-                raise ConfigError(
-                    f"filename {file.baseFilename!r} can't be opened: {error}"
-                ) from error
-            undo.callback(self._release_file, file)
-        self._sidelines = [
-            Sideline(
-                handler,
-                self._settings.handler_capacity,
-                self._settings.are_handlers_patient,
-                lambda handler, record: handler.handleError(record),
-            )
-            for handler in others
-        ]
-
     def _make_config(self) -> Config:
         file = self.file
         levels = Levels.now()
@@ -206,7 +174,7 @@ class Run:
         return Config(
             file=None if file is None else pickled(file),
             bare_file=None if file is None else pickle.dumps(file.bare_copy()),
-            record_level=min((line.handler.level for line in self._sidelines), default=NEVER),
+            record_level=self._outputs.record_level(),
             drop_below=self._settings.drop_below,
             captures_warnings=self._settings.captures_warnings,
             levels=levels,
@@ -283,29 +251,19 @@ class Run:
             for pid, dropped in read_drops(self._place) if self._place else ():
                 listener.delivery.settle_drops(pid, dropped)
             listener.delivery.sum_up()
-        for line in self._sidelines:
-            line.end()  # so that one that is stuck takes no time from the others
-        for line in self._sidelines:
-            left = line.finish(self._deadline)
-            if left:
-                self._unfinished[repr(line.handler)] = left
+        self._unfinished.update(self._outputs.finish_handlers(self._deadline))
         if is_ended:
             listener.delivery.sum_up_handlers(self._unfinished)
         else:
             self._is_abandoned = True
             self._unfinished[f"{self.file!r} (bytes in the pipe)"] = listener.abandon()
 
-    def _release_file(self, file: DatedFileHandler) -> None:
+    def _release_file(self) -> None:
         if self._is_abandoned:
             return  # the listener is stuck in it, and has its lock
-        file.flush()
-        while file.waiting and time.monotonic() < self._deadline:
-            time.sleep(_DISK_PAUSE)
-            file.flush()
-        if file.waiting:
-            self._unfinished[repr(file)] = file.waiting
-        if self._settings.owns_file:
-            file.close()
+        waiting = self._outputs.release_file(self._deadline)
+        if waiting:
+            self._unfinished[repr(self.file)] = waiting
 
     def _send_mark(self, mark: bytes, deadline: float) -> bool:
         assert self._attachment is not None and self._attachment.handler is not None

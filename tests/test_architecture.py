@@ -14,7 +14,7 @@ ORDER = (
     "_retention", "_compression", "_link", "_series", "_backlog", "_checks", "_files",
     "_frames", "_records", "_place", "_pipe", "_drops", "_sidelines", "_delivery", "_direct",
     "_config", "_channels", "_worker", "_decorators", "_sources", "_listener", "_signals",
-    "_settings", "_stats", "_run", "_session", "_demo",
+    "_settings", "_outputs", "_stats", "_run", "_session", "_demo",
     "__init__", "__main__",
 )
 SOURCES = {path.stem: path for path in Path(mplogging.__path__[0]).glob("*.py")}
