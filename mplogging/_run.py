@@ -119,8 +119,7 @@ class Run:
     def stats(self) -> SessionStats:
         """As `LogSession.stats`."""
         return SessionStats.of(
-            self._listener.delivery, self.file, self._outputs.sidelines, self.pid,
-            self._unfinished,
+            self._listener.delivery, self._outputs, self.pid, self._unfinished
         )
 
     # -- the beginning ------------------------------------------------------------------

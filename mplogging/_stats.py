@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ._delivery import Delivery
-from ._files import DatedFileHandler
-from ._sidelines import Sideline
+from ._outputs import Outputs
 
 
 class SessionStats(NamedTuple):
@@ -28,13 +27,12 @@ class SessionStats(NamedTuple):
     def of(
         cls,
         delivery: Delivery,
-        file: DatedFileHandler | None,
-        sidelines: Sequence[Sideline],
+        outputs: Outputs,
         pid: int,
         unfinished: Mapping[str, int],
     ) -> SessionStats:
         """Put together from where each is counted; `pid` is the session's own process."""
-        counts = delivery.counts
+        counts, file, sidelines = delivery.counts, outputs.file, outputs.sidelines
         return cls(
             records=counts["records"],
             bytes=counts["bytes"],

@@ -201,6 +201,17 @@ def test_newlines_of_a_formatter_of_ones_own(newlines, text):
     assert LineFormat(Own(), newlines=newlines).line(record) == text.encode() + b"\n"
 
 
+def test_a_formatter_that_is_changed_later():
+    """What it was when it was set holds."""
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y")
+    line = LineFormat(formatter).line
+    record = logging.makeLogRecord({"msg": "x", "created": 1e9})
+    before = line(record)
+    formatter.datefmt = "%H:%M"
+    formatter.default_msec_format = None
+    assert line(logging.makeLogRecord({"msg": "x", "created": 1e9 + 7200})) == before
+
+
 def test_any_object_that_formats():
     """`dictConfig` takes one, so do we."""
 
