@@ -39,7 +39,7 @@ class Unwritten(Exception):
 
 
 class Elsewhere(Unwritten):
-    """The file was removed, moved or sealed: open it again under its name."""
+    """The file was removed, moved or ended: open what has its place."""
 
 
 class Full(Unwritten):
@@ -66,7 +66,8 @@ class AppendFile:
         max_bytes: The size that the file may not grow past, 0 for none. A
             single chunk larger than it is written whole into an empty file.
         start, end: The time (unix seconds) from which its lines are, and until which.
-        sealed_by: Paths of which one exists once the file is compressed.
+        ended_by: Paths of which one exists once the file is compressed, or another
+            part has taken its place.
         sealed_after: The time from which on it may get compressed.
         cut_since: Half a line that is found on opening, and was written earlier
             than this, is what a crashed machine left: it stays, with a line of
@@ -82,7 +83,7 @@ class AppendFile:
         max_bytes: int = 0,
         start: float = 0.0,
         end: float = float("inf"),
-        sealed_by: Sequence[str] = (),
+        ended_by: Sequence[str] = (),
         sealed_after: float = 0.0,
         cut_since: float = float("inf"),
     ) -> None:
@@ -91,7 +92,7 @@ class AppendFile:
         self._access = access
         self._max_bytes = max_bytes
         self.start, self.end = float(start), float(end)  # quicker to compare with than ints
-        self._sealed_by = sealed_by
+        self._ended_by = ended_by
         self._sealed_after = sealed_after
         self._cut_since = cut_since
         self._end = _UNOPENED  # where this process last saw the file end
@@ -145,7 +146,7 @@ class AppendFile:
             raise Elsewhere(chunks) from None
         if (here.st_ino, here.st_dev) != (there.st_ino, there.st_dev):
             raise Elsewhere(chunks)
-        if any(map(os.path.exists, self._sealed_by)):
+        if any(map(os.path.exists, self._ended_by)):
             if here.st_size == 0:
                 os.unlink(self.path)  # made between the sealing and this look
             raise Elsewhere(chunks)

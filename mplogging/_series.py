@@ -141,7 +141,7 @@ class FileSeries:
             self._max_bytes,
             start=period.start,
             end=period.end,
-            sealed_by=self._sealing_paths(period, part),
+            ended_by=self._ending_paths(period, part),
             sealed_after=period.end if self._compressor else float("inf"),
             cut_since=self.cut_since,
         )
@@ -167,6 +167,11 @@ class FileSeries:
         while any(map(os.path.exists, self._sealing_paths(period, part))):
             part += 1
         return part
+
+    def _ending_paths(self, period: Period, part: int) -> list[str]:
+        # A part that another program has gone on from is old to retention.
+        next_part = [self._names.path(period, part + 1)] if self._max_bytes else []
+        return self._sealing_paths(period, part) + next_part
 
     def _sealing_paths(self, period: Period, part: int) -> list[str]:
         return [self._names.path(period, part, algorithm) for algorithm in ALGORITHMS]

@@ -156,19 +156,24 @@ def test_late_lines_in_several_parts(tmp_path, make):
     assert len(texts(tmp_path)) == 1 + 3
 
 
-def test_parts_that_another_program_has_gone_on_to(tmp_path, make):
+@pytest.mark.parametrize("looks", [True, False])
+def test_parts_that_another_program_has_gone_on_to(tmp_path, make, monkeypatch, looks):
     """The one that logs least follows to the newest, and brings none back."""
+    monkeypatch.setattr("mplogging._appending.LOOK_INTERVAL", 0.0 if looks else 60.0)
     slow, other = make(maxBytes=10), make(maxBytes=10)
     log(slow, "a")
     for _ in range(4):
         log(other, "123456789")
-    (tmp_path / "app.log.2001-09-09.1").unlink()  # as retention does
+    if not looks:
+        (tmp_path / "app.log.2001-09-09.1").unlink()  # as retention does
     for _ in range(6):
         log(slow, "b")
-    assert texts(tmp_path) == {
-        "app.log.2001-09-09": "a\n" + "b\n" * 4,
-        **{f"app.log.2001-09-09.{part}": "123456789\n" for part in (2, 3, 4)},
-        "app.log.2001-09-09.5": "b\nb\n",
+    parts = texts(tmp_path)
+    assert parts.pop("app.log.2001-09-09") == ("a\n" if looks else "a\n" + "b\n" * 4)
+    assert parts == {
+        **{f"app.log.2001-09-09.{part}": "123456789\n" for part in (1, 2, 3, 4)[not looks:]},
+        "app.log.2001-09-09.5": "b\n" * (5 if looks else 2),
+        **({"app.log.2001-09-09.6": "b\n"} if looks else {}),
     }
 
 
