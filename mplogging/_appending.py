@@ -17,7 +17,7 @@ from os import SEEK_CUR, SEEK_END, lseek, write  # by name: 0.7 % of a log call
 from time import monotonic
 from typing import NamedTuple
 
-from ._lock import FileLock
+from ._lock import UNLOCK, FileLock, flock
 
 # How often (seconds) to look whether the file still stands under its name.
 # Compression waits for longer than this since the last write.
@@ -106,8 +106,8 @@ class AppendFile:
             Elsewhere, Full, Failed: with the chunks that are not in the file.
         """
         descriptor, lock = self.descriptor, self._lock
+        is_locked = True  # in case that a signal raises as soon as the lock is taken
         try:
-            # Within the try: a signal may raise as soon as the lock is taken.
             is_locked = lock.acquire(descriptor)
             if monotonic() >= self._look_due:
                 self._look(chunks)
@@ -130,7 +130,8 @@ class AppendFile:
                 raise
             raise Failed(chunks) from error
         finally:
-            lock.release(descriptor)
+            if is_locked:
+                flock(descriptor, UNLOCK)
 
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
@@ -215,10 +216,13 @@ class AppendFile:
         end = lseek(descriptor, 0, SEEK_CUR)
         if self._lock.acquire(descriptor) and not self._lock.upgrade(descriptor):
             return
-        # Another writer may have found the half line in the meantime, and cut it.
-        if end == os.fstat(descriptor).st_size:
-            if os.pread(descriptor, len(half), end - len(half)) == half:
-                os.ftruncate(descriptor, end - len(half))
+        try:
+            # Another writer may have found the half line in the meantime, and cut it.
+            if end == os.fstat(descriptor).st_size:
+                if os.pread(descriptor, len(half), end - len(half)) == half:
+                    os.ftruncate(descriptor, end - len(half))
+        finally:
+            self._lock.release(descriptor)
 
 
 def _is_foreign(error: OSError) -> bool:

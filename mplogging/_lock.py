@@ -18,9 +18,10 @@ except ImportError:  # no POSIX system: nothing to lock with
 
 IS_AVAILABLE = bool(fcntl is not None)
 if IS_AVAILABLE:  # looked up once: a lock is taken for each record
-    _flock, _UNLOCK = fcntl.flock, fcntl.LOCK_UN
+    flock, UNLOCK = fcntl.flock, fcntl.LOCK_UN
     _EXCLUSIVE, _SHARED = fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_SH | fcntl.LOCK_NB
 else:
+    flock, UNLOCK = None, 0  # type: ignore[assignment]
     _EXCLUSIVE = _SHARED = 0
 
 # A lock is held for one write, so its next turn is microseconds away: first
@@ -56,7 +57,7 @@ class FileLock:
     def acquire(self, descriptor: int) -> bool:
         """True once the lock is held; False if it can't be had in time."""
         try:
-            _flock(descriptor, self._operation)
+            flock(descriptor, self._operation)
         except OSError as error:
             if not self._wait(descriptor, self._operation, error):
                 return False
@@ -69,7 +70,7 @@ class FileLock:
         The file may change meanwhile: the lock is lost before it is had again.
         """
         try:
-            _flock(descriptor, _EXCLUSIVE)
+            flock(descriptor, _EXCLUSIVE)
         except OSError as error:
             return self._wait(descriptor, _EXCLUSIVE, error)
         return True
@@ -77,7 +78,7 @@ class FileLock:
     def release(self, descriptor: int) -> None:
         """Give up the lock, if it was taken."""
         try:
-            _flock(descriptor, _UNLOCK)
+            flock(descriptor, UNLOCK)
         except OSError:
             pass  # a file system that knows no locks
 
@@ -94,7 +95,7 @@ class FileLock:
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             try:
-                _flock(descriptor, operation)
+                flock(descriptor, operation)
                 return True
             except OSError as again:
                 error = again

@@ -297,7 +297,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def no_locks(descriptor, operation):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("mplogging._lock._flock", no_locks)
+    monkeypatch.setattr("mplogging._lock.flock", no_locks)
     handler = handler_for(tmp_path, compress="gz", compressAfter=60)
     log(handler, "one")
     log(handler, "two")
