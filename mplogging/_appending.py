@@ -165,7 +165,7 @@ class AppendFile:
         if not (is_alone or stays):
             return end
         # Alone, there is no living writer at work, or we would not have the lock.
-        last_line_end = self._last_line_end(end)
+        line_end = end if stays else self._last_line_end(end)
         if lseek(descriptor, 0, SEEK_END) == end:
             time.sleep(_SETTLING)
         settled = lseek(descriptor, 0, SEEK_END)
@@ -173,8 +173,8 @@ class AppendFile:
             return self._mend(settled, is_locked)
         if stays:
             return end + write(descriptor, ending)
-        os.ftruncate(descriptor, last_line_end)
-        return last_line_end
+        os.ftruncate(descriptor, line_end)
+        return line_end
 
     def _last_line_end(self, end: int) -> int:
         ending = self._access.terminator

@@ -206,7 +206,7 @@ class Run:
         previous = attached()
         attachment.follows_forks = self._settings.auto_attach
         attachment.install(handler)
-        undo.callback(attachment.detach)
+        undo.callback(self._detach, attachment)
         if self._settings.level is not None:
             logging.getLogger().setLevel(self._settings.level)
         set_attached(attachment)
@@ -225,17 +225,27 @@ class Run:
 
     # -- the end --------------------------------------------------------------------------
 
+    def _detach(self, attachment: Attachment) -> None:
+        if not attachment.detach():
+            warnings.warn(
+                "logging was set up anew while the session ran: what this process logged"
+                " from then on is not in the session's log. Set it up before the session,"
+                " or give the session handlers=[...]",
+                MPLoggingWarning,
+                stacklevel=2,
+            )
+
     def _stop_listener(self) -> None:
         try:
-            is_ended = self._has_listener_ended()
+            is_ended = self._end_listener()
         except BaseException:
             # A second Ctrl-C: to be quick, but not to close the pipe under the listener.
             self._deadline = min(self._deadline, time.monotonic() + _HASTE)
-            self._settle(self._has_listener_ended())
+            self._settle(self._end_listener())
             raise
         self._settle(is_ended)
 
-    def _has_listener_ended(self) -> bool:
+    def _end_listener(self) -> bool:
         listener = self._listener
         remaining = self._deadline - time.monotonic()
         return self._send_mark(STOP, self._deadline) and (

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import pickle
 import threading
-import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from ._channels import Channel, PipeChannel, QueueChannel, Sender, hello
 from ._config import NEVER, Config
 from ._direct import DirectWriter
 from ._drops import DropCount
-from ._errors import MPLoggingWarning, SessionClosedError
+from ._errors import SessionClosedError
 from ._frames import DROPPED, LINE, RECORD, Message, join_record
 from ._place import ENVIRONMENT
 from ._records import dump_record
@@ -177,22 +176,15 @@ class Attachment:
         if self.config.captures_warnings:
             logging.captureWarnings(True)
 
-    def detach(self) -> None:
-        """Put the root logger back as it was."""
+    def detach(self) -> bool:
+        """Put the root logger back as it was; False if it had been set up anew meanwhile."""
         root = logging.getLogger()
-        was_replaced = self.handler not in root.handlers
+        was_in_place = self.handler in root.handlers
         root.handlers = self._old_handlers
         root.setLevel(self._old_level)
         if self.config.captures_warnings and not self._old_capture:
             logging.captureWarnings(False)
-        if was_replaced:
-            warnings.warn(
-                "logging was set up anew while the session ran: what this process logged"
-                " from then on is not in the session's log. Set it up before the session,"
-                " or give the session handlers=[...]",
-                MPLoggingWarning,
-                stacklevel=2,
-            )
+        return was_in_place
 
     def close(self) -> None:
         """Give up the channel, after `detach`."""

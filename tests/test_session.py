@@ -107,6 +107,25 @@ def test_logging_set_up_within_the_session(new_session, directory):
     assert [line.split()[-1] for line in lines_in(directory)] == ["first"]
 
 
+def test_a_fork_after_logging_was_set_up_anew(directory):
+    """It is for the session's own process to warn, not for each child."""
+    program = """
+import logging, os, sys, mplogging
+with mplogging.LogSession(sys.argv[1], autoAttach=False):
+    logging.basicConfig(force=True)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(directory / "app.log")],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.count("set up anew") == 1
+
+
 def test_as_a_decorator(new_session, directory):
     """The session lasts as long as each call; name and docstring stay."""
 
