@@ -1,34 +1,52 @@
-"""Lines that wait in memory for a disk that is full, or otherwise refuses them.
+"""Lines that wait in memory for a file that is full, or otherwise refuses them.
 
     write() ─┬─ the newest file, or the series ── the disk
-             └─ waiting: refused, or come ──────┘  as soon as it takes them again
-                in the midst of a write
+             ├─ refused lines, by file ─────────┘  as soon as it takes them again
+             └─ interrupting lines ─────────────┘  once the present write is over
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Callable
 
 from ._appending import Failed, Unwritten
+from ._periods import Period
 from ._series import FileSeries
 
 # Seconds between two attempts while writing fails.
 _RETRY_INTERVAL = 0.5
+# What waits is written in pieces, lest all of it be there twice.
+_PIECE_LINES = 1000
+
+
+class _Refusal:
+    """What one file does not take for the time being, and why."""
+
+    def __init__(self, cause: BaseException | None) -> None:
+        self.cause = cause
+        self.waiting: list[bytes] = []  # lines, in order
+        self.lost = 0  # lines that there was no memory for
+
+    def is_like(self, other: _Refusal) -> bool:
+        """True if the error is the same, perhaps of another file."""
+        return getattr(self.cause, "errno", None) == getattr(other.cause, "errno", None)
 
 
 class Backlog:
-    """Writes lines in their order, and keeps what can't be written yet.
+    """Writes the lines of each file in their order, and keeps what can't be written yet.
 
-    Its user sees to it that one thread at a time is in it.
+    A file that refuses its lines holds up no other. Its user sees to it that one
+    thread at a time is in it.
 
     Args:
         series: The files, for lines of any time.
         report: Is told, once an incident, that writing fails.
         write_loss: Writes, to the series, how many lines were lost and why.
-        limit_bytes: How much may wait while writing fails. What comes beyond it
+        limit_bytes: How much may wait for files that refuse. What comes beyond it
             is lost, and counted.
 
     Attributes:
@@ -53,30 +71,30 @@ class Backlog:
 
     def clear(self) -> None:
         """Forget everything: it belongs to another process."""
-        self._waiting: deque[tuple[float, Sequence[bytes]]] = deque()
-        self._waiting_bytes = 0  # kept only while writing fails
-        self._cause: BaseException | None = None  # why writing fails, None if it doesn't
-        self._lost = 0  # lines of the present incident
+        self._refusals: dict[Period, _Refusal] = {}
+        self._refused_bytes = 0
         self._retry_at = 0.0
+        self._interrupting: deque[tuple[float, Sequence[bytes]]] = deque()
         self.is_writing = False
 
     def count(self) -> int:
         """How many lines wait."""
-        # Of a copy, as another thread or a signal handler may add to them.
-        return sum(len(chunks) for _, chunks in list(self._waiting))
+        # Of copies, as another thread or a signal handler may add to them.
+        refused = sum(len(refusal.waiting) for refusal in list(self._refusals.values()))
+        return refused + sum(len(chunks) for _, chunks in list(self._interrupting))
 
     def write(self, created: float, chunks: Sequence[bytes]) -> None:
-        """Write the lines after all that wait, or let them wait too."""
+        """Write the lines after all of their file that wait, or let them wait too."""
         if self.is_writing:
             # What was interrupted sees to these lines when it is done.
-            self._keep(created, chunks)
+            self._interrupting.append((created, chunks))
             return
         self.is_writing = True
         try:
             # The short way, which nearly all lines go: a log call takes 1 % less
             # past the series, which has something to do once a file only.
             file = self._series.newest_file
-            if file is not None and file.start <= created < file.end and self._cause is None:
+            if file is not None and file.start <= created < file.end and not self._refusals:
                 file.append(chunks)
             else:
                 self._append(created, chunks)
@@ -85,92 +103,99 @@ class Backlog:
         finally:
             self.is_writing = False
             # After that mark: whoever interrupts from here on writes by itself.
-            if self._waiting and self._cause is None:
-                self.flush()
-
-    def _append(self, created: float, chunks: Sequence[bytes]) -> None:
-        if self._cause is not None and time.monotonic() >= self._retry_at:
-            self._catch_up()
-        if self._cause is not None:
-            self._keep(created, chunks)
-            return
-        try:
-            self._series.append(created, chunks)
-        except Failed as failed:
-            self._waiting.appendleft((created, failed.chunks))
-            self._note_failure(failed)
+            if self._interrupting:
+                self._write_interrupting()
 
     def flush(self) -> None:
         """Try to write what waits."""
-        while not self.is_writing and (self._waiting or self._lost):
-            self.is_writing = True
-            try:
-                self._catch_up()
-            finally:
-                self.is_writing = False
-            if self._cause is not None:
-                return
-            # Again, if a signal handler has logged since the last look.
+        if self.is_writing:
+            return
+        self.is_writing = True
+        try:
+            self._retry()
+        finally:
+            self.is_writing = False
+            self._write_interrupting()
 
     def give_up(self) -> int:
         """Lose what waits; returns how many lines that were."""
-        count = self.count()
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        self._lost += count
+        count = 0
+        for refusal in self._refusals.values():
+            count += len(refusal.waiting)
+            refusal.lost += len(refusal.waiting)
+            refusal.waiting.clear()
+        self._refused_bytes = 0
         self.lost_in_all += count
+        if count:
+            self.flush()  # another file may take the word of it
         return count
 
-    def _catch_up(self) -> None:
-        """The first line after an incident says what it cost; then all in their order."""
-        waiting = self._waiting
-        try:
-            if self._lost:
-                self._write_loss(self._lost, self._cause)
-                self._lost = 0
-            while waiting:
-                created, chunks = waiting[0]
-                try:
-                    self._series.append(created, chunks)
-                except Failed as failed:
-                    self._written(failed.chunks)
-                    raise
-                except Exception as error:  # not the disk's fault: nor would it end
-                    self.lost_in_all += len(chunks)
-                    self._report(f"a line of time {created!r} can't be written: {error!r}")
-                self._written()
-        except Failed as failed:
-            self._note_failure(failed)
-        else:
-            self._cause = None
+    def _append(self, created: float, chunks: Sequence[bytes]) -> None:
+        if self._refusals and time.monotonic() >= self._retry_at:
+            self._retry()
+        period = self._series.period_of(created)
+        refusal = self._refusals.get(period)
+        if refusal is None:
+            try:
+                self._series.append(created, chunks)
+                return
+            except Failed as failed:
+                chunks, refusal = failed.chunks, _Refusal(failed.__cause__)
+            if not any(map(refusal.is_like, self._refusals.values())):
+                self._report(f"can't be written, lines wait in memory: {refusal.cause}")
+            self._refusals[period] = refusal
+            self._retry_at = time.monotonic() + _RETRY_INTERVAL
+        self._keep(refusal, chunks)
 
-    def _written(self, rest: Sequence[bytes] = ()) -> None:
-        created, chunks = self._waiting.popleft()
-        self._waiting_bytes -= sum(map(len, chunks)) - sum(map(len, rest))
-        if rest:
-            self._waiting.appendleft((created, rest))
-
-    def _note_failure(self, failed: Failed) -> None:
-        is_new = self._cause is None
-        self._cause = failed.__cause__ or failed
-        self._retry_at = time.monotonic() + _RETRY_INTERVAL
-        if is_new:
-            self._waiting_bytes = 0
-            waiting, self._waiting = self._waiting, deque()
-            for created, chunks in waiting:
-                self._keep(created, chunks)
-            self._report(f"can't be written, lines wait in memory: {self._cause}")
-
-    def _keep(self, created: float, chunks: Sequence[bytes]) -> None:
-        kept = chunks if self._cause is None else self._fitting(chunks)
-        self._lost += len(chunks) - len(kept)
-        self.lost_in_all += len(chunks) - len(kept)
-        if kept:
-            self._waiting.append((created, kept))
-
-    def _fitting(self, chunks: Sequence[bytes]) -> Sequence[bytes]:
+    def _keep(self, refusal: _Refusal, chunks: Sequence[bytes]) -> None:
         for count, chunk in enumerate(chunks):
-            if self._waiting_bytes + len(chunk) > self._limit_bytes:
-                return chunks[:count]
-            self._waiting_bytes += len(chunk)
-        return chunks
+            if self._refused_bytes + len(chunk) > self._limit_bytes:
+                refusal.lost += len(chunks) - count
+                self.lost_in_all += len(chunks) - count
+                return
+            self._refused_bytes += len(chunk)
+            refusal.waiting.append(chunk)
+
+    def _retry(self) -> None:
+        for period, refusal in list(self._refusals.items()):
+            try:
+                self._catch_up(period, refusal)
+            except Failed:
+                continue
+            if not refusal.lost:
+                del self._refusals[period]
+        self._retry_at = time.monotonic() + _RETRY_INTERVAL
+
+    def _catch_up(self, period: Period, refusal: _Refusal) -> None:
+        """The first line after an incident says what it cost; then all in their order."""
+        if refusal.lost:
+            with contextlib.suppress(Failed):  # it goes to the present file, perhaps another
+                self._write_loss(refusal.lost, refusal.cause)
+                refusal.lost = 0
+        while piece := refusal.waiting[:_PIECE_LINES]:
+            try:
+                self._series.append(period.start, piece)
+            except Failed as failed:
+                self._release(refusal, len(piece) - len(failed.chunks))
+                raise
+            self._release(refusal, len(piece))
+
+    def _release(self, refusal: _Refusal, written: int) -> None:
+        self._refused_bytes -= sum(map(len, refusal.waiting[:written]))
+        del refusal.waiting[:written]
+
+    def _write_interrupting(self) -> None:
+        lines = self._interrupting
+        while lines and not self.is_writing:  # again, if one comes at the very end
+            self.is_writing = True
+            try:
+                while lines:
+                    created, chunks = lines[0]
+                    try:
+                        self._append(created, chunks)
+                    except Exception as error:  # not the disk's fault: nor would it end
+                        self.lost_in_all += len(chunks)
+                        self._report(f"a line of time {created!r} can't be written: {error!r}")
+                    lines.popleft()
+            finally:
+                self.is_writing = False

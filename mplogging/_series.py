@@ -89,6 +89,14 @@ class FileSeries:
                 self._count_late(len(chunks))
                 return
 
+    def period_of(self, created: float) -> Period:
+        """The period of a record of this time, and so its file's.
+
+        Raises:
+            ValueError: It is beyond the calendar.
+        """
+        return self._calendar.period_of(created)
+
     def _count_late(self, lines: int) -> None:
         if self._is_late:
             self.late_count += lines
@@ -104,7 +112,7 @@ class FileSeries:
 
     def file_of(self, created: float) -> AppendFile:
         """The open file for records of this time."""
-        period = self._calendar.period_of(created)
+        period = self.period_of(created)
         self._last_file = self._open_files.get(period) or self._open(period)
         self._last_period = period
         self._is_late = period != self._newest
@@ -112,7 +120,7 @@ class FileSeries:
 
     def path_of(self, created: float) -> str:
         """Where a record of this time would go; opens nothing."""
-        period = self._calendar.period_of(created)
+        period = self.period_of(created)
         return self._names.path(period, self._part_of(period))
 
     def close(self) -> None:

@@ -72,53 +72,6 @@ def test_a_full_disk_and_no_more_memory(tmp_path):
     assert errors.count("--- Logging error ---") == 1
 
 
-def test_the_loss_is_told_first(tmp_path, monkeypatch):
-    """In the same file before what had waited, though the format asks for unknown fields."""
-    now = time.time()
-    handler = handler_for(tmp_path, bufferBytes=20)
-    monkeypatch.setattr(handler, "handleError", lambda record: None)
-    (tmp_path / os.path.basename(handler.activeFilename)).mkdir()
-    for text in ("first", "second", "third" * 10):
-        log(handler, text, now)
-    assert (handler.waiting, handler.lost) == (2, 1)
-    (tmp_path / os.path.basename(handler.activeFilename)).rmdir()
-    handler.setFormatter(logging.Formatter("%(message)s %(request)s"))
-    handler.flush()
-    handler.close()
-    [text] = texts(tmp_path).values()
-    loss, *rest = text.splitlines()
-    assert "1 lines were lost" in loss
-    assert rest == ["first", "second"]
-
-
-def test_nothing_waits_with_no_buffer(tmp_path, capsys):
-    """`bufferBytes=0`: counted at once; at the end, what waits is reported as lost."""
-    (tmp_path / NAME).mkdir()
-    handler = handler_for(tmp_path, bufferBytes=0)
-    log(handler, "one")
-    assert (handler.waiting, handler.lost) == (0, 1)
-    handler.close()
-    other = handler_for(tmp_path)
-    log(other, "two")
-    assert other.waiting == 1
-    other.close()
-    assert (other.waiting, other.lost) == (0, 1)
-    assert "1 lines are lost" in capsys.readouterr().err
-
-
-def test_a_line_without_a_file_does_not_hold_up_the_backlog(tmp_path, capsys):
-    """A time that has no period, met while the disk refuses: the others are written."""
-    (tmp_path / NAME).mkdir()
-    handler = handler_for(tmp_path)
-    for text, created in (("one", NOON), ("nan", float("nan")), ("two", NOON)):
-        log(handler, text, created)
-    (tmp_path / NAME).rmdir()
-    handler.flush()
-    handler.close()
-    assert texts(tmp_path) == {NAME: "one\ntwo\n"}
-    assert handler.lost == 1
-
-
 def test_a_small_file_system(tmp_path):
     """A real full disk, then room again: every line in its order, those waiting too."""
     mounted = tmp_path / "small"

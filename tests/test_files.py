@@ -25,7 +25,6 @@ from programs import FORMAT, end, record, start
 
 import mplogging
 from mplogging import ConfigError, DatedFileHandler
-from mplogging._backlog import Backlog
 
 DAY = 86_400
 NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09 12:00 UTC
@@ -239,26 +238,29 @@ def test_a_signal_handler_logs_in_the_midst_of_a_write(tmp_path, make, monkeypat
     assert handler.waiting == 0
 
 
-def test_a_signal_handler_logs_at_the_end_of_a_flush(tmp_path, make, monkeypatch):
-    """When all that waited has been written, and it still counts as writing."""
+def test_a_signal_handler_logs_at_the_very_end_of_a_write(tmp_path, make, monkeypatch):
+    """When the last look has found no more lines, and it still counts as writing."""
     handler = make()
     log(handler, "before")
+    backlog = handler._backlog
     file = handler._series.file_of(NOON)
-    append, catch_up = file.append, Backlog._catch_up
+    append = file.append
     texts_to_come = ["second", "third"]
+
+    class Interrupting(collections.deque):
+        def __len__(self):
+            length = super().__len__()
+            if not length and backlog.is_writing and texts_to_come:
+                log(handler, texts_to_come.pop(0))
+            return length
 
     def interrupted(*arguments):
         monkeypatch.setattr(file, "append", append)
         append(*arguments)
         log(handler, "first")
 
-    def interrupted_again(backlog):
-        catch_up(backlog)
-        if texts_to_come:
-            log(handler, texts_to_come.pop(0))
-
+    backlog._interrupting = Interrupting()
     monkeypatch.setattr(file, "append", interrupted)
-    monkeypatch.setattr(Backlog, "_catch_up", interrupted_again)
     log(handler, "interrupted")
     assert texts(tmp_path) == {
         "app.log.2001-09-09": "before\ninterrupted\nfirst\nsecond\nthird\n"

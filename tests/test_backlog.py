@@ -1,0 +1,157 @@
+"""What waits in memory: for each file its own lines, and no longer than need be."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+from conftest import texts
+from test_appending import NAME, NOON, handler_for, log
+
+from mplogging import LogSession
+
+DAY = 86_400
+DAY_BEFORE = "app.log.2001-09-08"
+
+
+def test_the_loss_is_told_first(tmp_path, monkeypatch):
+    """In the same file before what had waited, though the format asks for unknown fields."""
+    now = time.time()
+    handler = handler_for(tmp_path, bufferBytes=20)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    (tmp_path / os.path.basename(handler.activeFilename)).mkdir()
+    for text in ("first", "second", "third" * 10):
+        log(handler, text, now)
+    assert (handler.waiting, handler.lost) == (2, 1)
+    (tmp_path / os.path.basename(handler.activeFilename)).rmdir()
+    handler.setFormatter(logging.Formatter("%(message)s %(request)s"))
+    handler.flush()
+    handler.close()
+    [text] = texts(tmp_path).values()
+    loss, *rest = text.splitlines()
+    assert "1 lines were lost" in loss
+    assert rest == ["first", "second"]
+
+
+def test_nothing_waits_with_no_buffer(tmp_path, capsys):
+    """`bufferBytes=0`: counted at once; at the end, what waits is reported as lost."""
+    (tmp_path / NAME).mkdir()
+    handler = handler_for(tmp_path, bufferBytes=0)
+    log(handler, "one")
+    assert (handler.waiting, handler.lost) == (0, 1)
+    handler.close()
+    other = handler_for(tmp_path)
+    log(other, "two")
+    assert other.waiting == 1
+    other.close()
+    assert (other.waiting, other.lost) == (0, 1)
+    assert "1 lines are lost" in capsys.readouterr().err
+
+
+def test_a_file_that_refuses_holds_up_no_other(tmp_path, capsys):
+    """What waits for it comes later, in its order; a second file may refuse as well."""
+    (tmp_path / DAY_BEFORE).mkdir()
+    handler = handler_for(tmp_path)
+    log(handler, "one")
+    for text in ("late", "later"):
+        log(handler, text, NOON - DAY)
+        log(handler, f"after {text}")
+    assert (tmp_path / NAME).read_text() == "one\nafter late\nafter later\n"
+    assert handler.waiting == 2
+    (tmp_path / "app.log.2001-09-10").mkdir()
+    log(handler, "early", NOON + DAY)
+    log(handler, "on time")
+    assert handler.waiting == 3
+    assert capsys.readouterr().err.count("--- Logging error ---") == 1  # it is the same error
+    (tmp_path / DAY_BEFORE).rmdir()
+    handler.flush()
+    (tmp_path / "app.log.2001-09-10").rmdir()
+    handler.flush()
+    log(handler, "last", NOON - DAY)
+    handler.close()
+    assert texts(tmp_path) == {
+        DAY_BEFORE: "late\nlater\nlast\n",
+        NAME: "one\nafter late\nafter later\non time\n",
+        "app.log.2001-09-10": "early\n",
+    }
+    assert (handler.waiting, handler.lost) == (0, 0)
+
+
+def test_another_line_prompts_the_next_attempt(tmp_path, monkeypatch):
+    """Once a file takes its lines again, no further line of its own is needed."""
+    (tmp_path / DAY_BEFORE).mkdir()
+    handler = handler_for(tmp_path)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    log(handler, "late", NOON - DAY)
+    (tmp_path / DAY_BEFORE).rmdir()
+    log(handler, "at once")
+    assert handler.waiting == 1
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1)
+    log(handler, "a second after")
+    assert handler.waiting == 0
+    monkeypatch.undo()
+    handler.close()
+    assert texts(tmp_path) == {DAY_BEFORE: "late\n", NAME: "at once\na second after\n"}
+
+
+def test_another_file_is_told_at_the_end(tmp_path, capsys):
+    """Lines that one file refuses until the end: the log says how many they were."""
+    (tmp_path / DAY_BEFORE).mkdir()
+    handler = handler_for(tmp_path)
+    log(handler, "late", NOON - DAY)
+    log(handler, "later", NOON - DAY)
+    present = os.path.basename(handler.activeFilename)
+    handler.close()
+    (tmp_path / DAY_BEFORE).rmdir()
+    [loss] = texts(tmp_path)[present].splitlines()
+    assert loss.startswith("2 lines were lost") and DAY_BEFORE in loss
+    assert handler.lost == 2
+    assert "2 lines are lost at its end" in capsys.readouterr().err
+
+
+def test_more_than_a_piece_waits(tmp_path, monkeypatch):
+    """Everything is written, in order, though it is more than one write takes."""
+    (tmp_path / NAME).mkdir()
+    handler = handler_for(tmp_path)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    for number in range(2500):
+        log(handler, str(number))
+    assert handler.waiting == 2500
+    (tmp_path / NAME).rmdir()
+    handler.flush()
+    handler.close()
+    assert texts(tmp_path)[NAME].split() == [str(number) for number in range(2500)]
+
+
+def test_a_time_without_a_file_harms_no_other(tmp_path, capsys):
+    """It goes to `handleError`, though the disk refuses; the others wait, and are written."""
+    (tmp_path / NAME).mkdir()
+    handler = handler_for(tmp_path)
+    for text, created in (("one", NOON), ("nan", float("nan")), ("two", NOON)):
+        log(handler, text, created)
+    (tmp_path / NAME).rmdir()
+    handler.flush()
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\n"}
+    assert "created must be finite" in capsys.readouterr().err
+
+
+def test_a_session_goes_on(tmp_path, capsys):
+    """A late record that can't be written stops neither the others nor the end."""
+    with LogSession(tmp_path / "app.log", format="%(message)s", utc=True) as session:
+        path = session.activeFilename
+        yesterday = time.strftime("app.log.%Y-%m-%d", time.gmtime(time.time() - DAY))
+        (tmp_path / yesterday).mkdir()
+        late = logging.makeLogRecord({"msg": "late", "created": time.time() - DAY, "levelno": 20})
+        logging.getLogger().handle(late)
+        assert session.flush(0.1) is False
+        logging.info("on time")
+        assert session.flush(0.1) is False
+        with open(path, encoding="utf-8") as file:
+            assert file.read() == "on time\n"
+        (tmp_path / yesterday).rmdir()
+        assert session.flush(10) is True
+    assert texts(tmp_path)[yesterday] == "late\n"
+    assert session.stats().lost == 0
