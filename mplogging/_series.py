@@ -19,6 +19,9 @@ from ._names import FileNames
 from ._periods import Calendar, Period
 from ._retention import Retention
 
+# The kernel stamps files by its tick, so that a stamp may be that much behind the clock.
+_TICK_SECONDS = 0.01
+
 
 class FileSeries:
     """Appends lines to the file of their own time.
@@ -48,7 +51,8 @@ class FileSeries:
         self._link = link
         self._compressor = compressor
         self._report = report
-        self.cut_since = time.time()  # half a line written in our lifetime is no crash's
+        # Half a line written in our lifetime is no crash's.
+        self.cut_since = time.time() - _TICK_SECONDS
         self.late_count = 0  # lines for an older file than the newest
         self._forget()
 

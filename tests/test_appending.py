@@ -116,10 +116,12 @@ def test_half_a_line_of_a_crash_stays(tmp_path):
 
 def test_half_a_line_of_a_killed_writer_goes(tmp_path):
     """It came while we run, be our file open or not: no crash, but a call that never returned."""
+    began = time.time()
     handler = handler_for(tmp_path)
     for after in ("one", "two"):
         with open(tmp_path / NAME, "ab") as file:
             file.write(b"x" * 200_000)  # longer than one look backwards reaches
+        os.utime(tmp_path / NAME, (began, began - 0.004))  # as kernels stamp: by the last tick
         log(handler, after)
     handler.close()
     assert texts(tmp_path) == {NAME: "one\ntwo\n"}
