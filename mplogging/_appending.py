@@ -57,6 +57,7 @@ class Access(NamedTuple):
     dir_mode: int | None = None
     header: bytes = b""
     terminator: bytes = b"\n"
+    unit_bytes: int = 1  # every character takes a multiple of it
 
 
 class AppendFile:
@@ -74,6 +75,8 @@ class AppendFile:
             its own. Any other is what a killed process left of a call that
             never returned: it is cut off.
     """
+
+    descriptor = -1
 
     def __init__(
         self,
@@ -133,6 +136,9 @@ class AppendFile:
             if is_locked:
                 flock(descriptor, UNLOCK)
 
+    def __del__(self) -> None:
+        self.close()  # as a FileHandler does that nobody has closed
+
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
         descriptor, self.descriptor = self.descriptor, -1
@@ -154,37 +160,64 @@ class AppendFile:
         self._look_due = monotonic() + LOOK_INTERVAL
 
     def _mend(self, end: int, is_locked: bool) -> int:
-        """Someone else wrote, or nobody yet: make sure that a line can begin here."""
-        descriptor, ending = self.descriptor, self._access.terminator
+        """Someone else wrote, or nobody yet: see that a line can begin at the end."""
         if end == 0:
-            return write(descriptor, self._access.header) if self._access.header else 0
-        if os.pread(descriptor, len(ending), max(0, end - len(ending))) == ending:
+            return self._begin(is_locked)
+        ending = self._access.terminator
+        is_whole = os.pread(self.descriptor, len(ending), max(0, end - len(ending))) == ending
+        if is_whole and not end % self._access.unit_bytes:
+            return end
+        return self._end_half_line(end, is_locked)
+
+    def _begin(self, is_locked: bool) -> int:
+        """The file is empty: its header comes first, and once."""
+        header = self._access.header
+        if not header:
+            return 0
+        if is_locked:
+            self._lock.upgrade(self.descriptor)
+        end = lseek(self.descriptor, 0, SEEK_END)  # another may have begun meanwhile
+        return self._mend(end, is_locked) if end else write(self.descriptor, header)
+
+    def _end_half_line(self, end: int, is_locked: bool) -> int:
+        descriptor, access = self.descriptor, self._access
+        if end == len(access.header) == self._header_end():
             return end
         stays = self._end == _UNOPENED and os.fstat(descriptor).st_mtime < self._cut_since
         is_alone = is_locked and self._lock.upgrade(descriptor)
         if not (is_alone or stays):
             return end
-        # Alone, there is no living writer at work, or we would not have the lock.
-        line_end = end if stays else self._last_line_end(end)
+        line_end = end - end % access.unit_bytes if stays else self._last_line_end(end)
+        # To get it alone, the lock was lost for a moment, and a writer that could not
+        # have it in time may be at work without it: only an end that stays is nobody's.
         if lseek(descriptor, 0, SEEK_END) == end:
             time.sleep(_SETTLING)
         settled = lseek(descriptor, 0, SEEK_END)
         if settled != end:
             return self._mend(settled, is_locked)
+        if line_end != end:
+            os.ftruncate(descriptor, line_end)
         if stays:
-            return end + write(descriptor, ending)
-        os.ftruncate(descriptor, line_end)
-        return line_end
+            return line_end + write(descriptor, access.terminator)
+        return line_end or self._begin(is_locked)
 
     def _last_line_end(self, end: int) -> int:
-        ending = self._access.terminator
+        ending, unit_bytes = self._access.terminator, self._access.unit_bytes
         while end > 0:
             start = max(0, end - _BLOCK_BYTES)
-            found = os.pread(self.descriptor, end - start, start).rfind(ending)
+            block = os.pread(self.descriptor, end - start, start)
+            found = block.rfind(ending)
+            while found >= 0 and (start + found) % unit_bytes:  # it is in two characters
+                found = block.rfind(ending, 0, found + len(ending) - 1)
             if found >= 0:
                 return start + found + len(ending)
             end = start if start == 0 else start + len(ending) - 1
-        return 0
+        return self._header_end()
+
+    def _header_end(self) -> int:
+        """Where the first line begins."""
+        header = self._access.header
+        return len(header) if os.pread(self.descriptor, len(header), 0) == header else 0
 
     def _fitting(self, chunks: Sequence[bytes], end: int) -> Sequence[bytes]:
         """Those that there is room for: all, or fewer; in an empty file one at least."""

@@ -66,7 +66,6 @@ class Backlog:
         self._report = report
         self._write_loss = write_loss
         self._limit_bytes = limit_bytes
-        self.lost_in_all = 0
         self.clear()
 
     def clear(self) -> None:
@@ -76,6 +75,7 @@ class Backlog:
         self._retry_at = 0.0
         self._interrupting: deque[tuple[float, Sequence[bytes]]] = deque()
         self.is_writing = False
+        self.lost_in_all = 0
 
     def count(self) -> int:
         """How many lines wait."""
@@ -135,17 +135,22 @@ class Backlog:
             self._retry()
         period = self._series.period_of(created)
         refusal = self._refusals.get(period)
-        if refusal is None:
-            try:
-                self._series.append(created, chunks)
-                return
-            except Failed as failed:
-                chunks, refusal = failed.chunks, _Refusal(failed.__cause__)
-            if not any(map(refusal.is_like, self._refusals.values())):
-                self._report(f"can't be written, lines wait in memory: {refusal.cause}")
-            self._refusals[period] = refusal
-            self._retry_at = time.monotonic() + _RETRY_INTERVAL
-        self._keep(refusal, chunks)
+        if refusal is not None:
+            self._keep(refusal, chunks)
+            return
+        try:
+            self._series.append(created, chunks)
+        except Failed as failed:
+            self._begin_refusal(period, failed)
+
+    def _begin_refusal(self, period: Period, failed: Failed) -> None:
+        refusal = _Refusal(failed.__cause__)
+        is_news = not any(map(refusal.is_like, self._refusals.values()))
+        self._refusals[period] = refusal
+        self._retry_at = time.monotonic() + _RETRY_INTERVAL
+        self._keep(refusal, failed.chunks)
+        if is_news:
+            self._report(f"can't be written, lines wait in memory: {refusal.cause}")
 
     def _keep(self, refusal: _Refusal, chunks: Sequence[bytes]) -> None:
         for count, chunk in enumerate(chunks):
@@ -193,9 +198,10 @@ class Backlog:
                     created, chunks = lines[0]
                     try:
                         self._append(created, chunks)
-                    except Exception as error:  # not the disk's fault: nor would it end
+                        lines.popleft()
+                    except ValueError as error:  # there is no file for that time
+                        lines.popleft()
                         self.lost_in_all += len(chunks)
-                        self._report(f"a line of time {created!r} can't be written: {error!r}")
-                    lines.popleft()
+                        self._report(f"a line of time {created!r} can't be written: {error}")
             finally:
                 self.is_writing = False

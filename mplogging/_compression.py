@@ -74,7 +74,7 @@ class Compressor:
         """See that finished files get compressed; returns at once."""
         with self._guard:
             self._is_wanted = True
-            if self._thread is not None:
+            if self._thread is not None and self._thread.is_alive():
                 return
             self._stopping = threading.Event()
             self._thread = threading.Thread(
@@ -209,9 +209,11 @@ class Compressor:
         """Remove temporary files whose log file is gone, and whose maker is too."""
         for directory in {os.path.dirname(file.path) for file in self._names.scan()}:
             for name in os.listdir(directory):
+                if not name.endswith(_TEMPORARY):
+                    continue
                 path = os.path.join(directory, name)
                 owner = self._names.parse(path[: -len(_TEMPORARY)])
-                if not path.endswith(_TEMPORARY) or owner is None or not owner.compression:
+                if owner is None or not owner.compression:
                     continue
                 if os.path.exists(self._names.path(owner.period, owner.part)):
                     continue
@@ -255,5 +257,5 @@ def _same_content(one: IO[bytes], other: IO[bytes]) -> bool:
                 return False
             if not block:
                 return True
-    except (EOFError, OSError):
+    except Exception:  # each algorithm has its own for damaged data
         return False

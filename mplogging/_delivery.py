@@ -223,7 +223,7 @@ class Delivery:
             return
         for bounds, run in itertools.groupby(strays, key=self._bounds_of):
             self._write(bounds[0], [line for _, line in run])
-            if bounds[1] > self.end:
+            if self.start < bounds[0] <= time.time():  # later would be a clock gone wild
                 self.start, self.end = bounds
 
     def _bounds_of(self, stray: tuple[float, bytes]) -> tuple[int, int]:

@@ -125,8 +125,9 @@ class DatedFileHandler(logging.Handler):
         self._settings = {  # absolute: a copy may start elsewhere
             **settings, "filename": names.filename, "symlink": link or False,
         }
-        self.setFormatter(None)
+        self.formatter = None
         has_lock = bool(lock) and IS_AVAILABLE
+        lines = self._lines
         # To grow to a size and no further is for one at a time to decide.
         is_shared = lock != "exclusive" and not maxBytes
         self._compressor = Compressor(names, compress, compressAfter) if compress else None
@@ -134,7 +135,7 @@ class DatedFileHandler(logging.Handler):
             self._calendar,
             names,
             functools.partial(FileLock, lockTimeout, is_shared) if has_lock else NoLock,
-            Access(mode, dirMode, self._lines.file_header, self._lines.terminator),
+            Access(mode, dirMode, lines.file_header, lines.terminator, lines.unit_bytes),
             maxBytes,
             Retention(names, backupCount, age, maxTotalBytes),
             StableLink(link, names, FileLock(1.0) if has_lock else NoLock()) if link else None,
@@ -150,9 +151,14 @@ class DatedFileHandler(logging.Handler):
         if not delay:
             self.open()
 
-    def setFormatter(self, fmt: logging.Formatter | None) -> None:
-        """As `Handler.setFormatter`; what the formatter is set to do holds from here on."""
-        self.formatter = fmt
+    @property
+    def formatter(self) -> logging.Formatter | None:
+        """As of any handler, but that it works as it was when it was set here."""
+        return self._formatter
+
+    @formatter.setter
+    def formatter(self, fmt: logging.Formatter | None) -> None:
+        self._formatter = fmt
         overrides = getattr(self.format, "__func__", None) is not logging.Handler.format
         self._lines = LineFormat(
             self if overrides else fmt or logging.Formatter(),
@@ -279,6 +285,7 @@ class DatedFileHandler(logging.Handler):
         """In a child: the parent's descriptors, its locks and its lines are not ours."""
         self._backlog.clear()
         self._series.close()
+        self._series.late_count = 0
         if self._compressor is not None:
             self._compressor.forget()
 

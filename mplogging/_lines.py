@@ -24,6 +24,7 @@ Values = Callable[[logging.LogRecord], tuple[Any, ...]]
 
 NEWLINES = ("keep", "escape", "indent")
 _INDENT = "    "
+_UNIT_BYTES = {"utf-16": 2, "utf-32": 4}  # of which every character takes one or more
 _FIELD = re.compile(r"%(?:\(([^)]*)\))?([#0\- +]*\d*(?:\.\d+)?[a-zA-Z%])")  # name, spec
 # Whatever ends a line somewhere, or moves a terminal's cursor.
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in
@@ -63,6 +64,7 @@ class LineFormat:
         except (LookupError, TypeError):
             raise ConfigError(f"errors must name an error handler, got {errors!r}") from None
         self.terminator = terminator.encode(encoding, errors)[len(self.file_header):]
+        self.unit_bytes = _UNIT_BYTES.get(codecs.lookup(encoding).name[:6], 1)
         text_of: Text = formatter.format
         line = None
         self.is_compiled = False  # if True, any number of threads may be in `line`

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from ._errors import ConfigError
@@ -54,16 +53,25 @@ class StableLink:
         except OSError:
             return False
         present = os.path.normpath(os.path.join(os.path.dirname(self._path), present))
-        return present == target or (
-            self._rank(present) > self._rank(target) and os.path.exists(present)
+        return os.path.exists(self._path) and (
+            present == target or self._rank(present) > self._rank(target)
         )
 
     def _replace(self, target: str) -> None:
         temporary = self._path + ".tmp"
-        with contextlib.suppress(FileNotFoundError):
+        if os.path.islink(temporary):
             os.unlink(temporary)  # its maker was killed
-        os.symlink(os.path.relpath(target, os.path.dirname(self._path)), temporary)
+        os.symlink(self._shortened(target), temporary)
         os.replace(temporary, self._path)
+
+    def _shortened(self, target: str) -> str:
+        """The target as seen from the link, so that both may be moved together."""
+        here = os.path.dirname(self._path)
+        relative = os.path.relpath(target, here)
+        # The system goes up from where a link among the directories leads.
+        seen = os.path.join(os.path.realpath(here), os.path.dirname(relative))
+        is_same = os.path.realpath(seen) == os.path.realpath(os.path.dirname(target))
+        return relative if is_same else target
 
     def _rank(self, path: str) -> tuple[int, int]:
         file = self._names.parse(path)

@@ -47,15 +47,14 @@ class Retention:
                 self._names.scan(), key=lambda file: (file.period.start, file.part)
             )
         ]
-        old = [
-            files
-            for files in groups
-            if (files[0].period.start, files[0].part) < newest
-            and not any(file.path in active for file in files)
-        ]
-        all_bytes = sum(_size(file.path) for files in groups for file in files)
-        old_bytes = sum(_size(file.path) for files in old for file in files)
-        for file in self._doomed(old, now, all_bytes - old_bytes):
+        old, other_bytes = [], 0
+        for files in groups:
+            is_older = (files[0].period.start, files[0].part) < newest
+            if is_older and not any(file.path in active for file in files):
+                old.append(files)
+            else:
+                other_bytes += sum(_size(file.path) for file in files)
+        for file in self._doomed(old, now, other_bytes):
             with contextlib.suppress(OSError):
                 os.unlink(file.path)
 

@@ -61,7 +61,6 @@ class FileSeries:
         self.newest_file: AppendFile | None = None
         self._open_files: dict[Period, AppendFile] = {}
         self._parts: dict[Period, int] = {}
-        self._last_period = Period(0, 0, None)  # type: ignore[arg-type]
         self._last_file: AppendFile | None = None
         self._is_late = False
 
@@ -86,7 +85,7 @@ class FileSeries:
                     raise
                 chunks = unwritten.chunks
                 try:
-                    self._leave(self._last_period, is_full=isinstance(unwritten, Full))
+                    self._leave(self.period_of(created), is_full=isinstance(unwritten, Full))
                 except OSError as error:
                     raise Failed(chunks) from error
             else:
@@ -118,8 +117,7 @@ class FileSeries:
         """The open file for records of this time."""
         period = self.period_of(created)
         self._last_file = self._open_files.get(period) or self._open(period)
-        self._last_period = period
-        self._is_late = period != self._newest
+        self._is_late = self._newest is not None and period.start < self._newest.start
         return self._last_file
 
     def path_of(self, created: float) -> str:
@@ -134,13 +132,14 @@ class FileSeries:
         self._forget()
 
     def _close(self, period: Period) -> None:
-        self._open_files.pop(period).close()
+        # In this order, so that a signal handler that raises leaves no closed file in use.
         self._last_file = None
         if period == self._newest:
             self.newest_file = None
+        self._open_files.pop(period).close()
 
     def _open(self, period: Period) -> AppendFile:
-        is_newest = self._newest is None or period.start > self._newest.start
+        is_newest = self._is_newer(period)
         for other in list(self._open_files):
             if is_newest or other != self._newest:
                 self._close(other)
@@ -166,6 +165,11 @@ class FileSeries:
             self._keep_house(period, file.path)
         return file
 
+    def _is_newer(self, period: Period) -> bool:
+        """Does the log go on here? Not in the future: that is a clock gone wild."""
+        newest = self._newest
+        return (newest is None or period.start > newest.start) and period.start <= time.time()
+
     def _part_of(self, period: Period) -> int:
         known = self._parts.get(period)
         return self._unsealed(period, self._last_part(period)) if known is None else known
@@ -190,13 +194,12 @@ class FileSeries:
 
     def _keep_house(self, period: Period, path: str) -> None:
         try:
-            if self._retention.is_on:
+            newest = self._newest
+            if self._retention.is_on and newest is not None:
                 active = {file.path for file in self._open_files.values()}
-                # A record from a clock gone wild must not make all others old.
-                newest = self._newest or period
                 rank = newest.start, self._parts.get(newest, 0)
                 self._retention.apply(rank, active, min(time.time(), newest.end))
-            if self._link is not None and period == self._newest:
+            if self._link is not None and period == newest:
                 self._link.point_to(path)
             if self._compressor is not None:
                 self._compressor.start()

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -16,7 +17,7 @@ from conftest import texts
 from programs import end, start
 
 from mplogging import DatedFileHandler
-from mplogging._appending import Access, open_for_append
+from mplogging._appending import Access, AppendFile, open_for_append
 
 NOON = 1_000_000_000.0
 NAME = "app.log.2001-09-09"
@@ -297,3 +298,56 @@ def test_a_killed_writer_leaves_no_lock(tmp_path):
     log(handler, "two")
     handler.close()
     assert texts(tmp_path) == {NAME: "one\ntwo\n"}
+
+
+def test_the_mark_at_the_beginning_stands_there_once(tmp_path, monkeypatch):
+    """Two that come to the empty file at the same moment don't both write it."""
+    handlers = [handler_for(tmp_path, encoding="utf-16") for _ in range(2)]
+    together, begin = threading.Barrier(2, timeout=10), AppendFile._begin
+
+    def begin_together(*arguments):
+        together.wait()
+        return begin(*arguments)
+
+    monkeypatch.setattr(AppendFile, "_begin", begin_together)
+    threads = [threading.Thread(target=log, args=(handler, "ä")) for handler in handlers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for handler in handlers:
+        handler.close()
+    assert (tmp_path / NAME).read_bytes() == "ä\nä\n".encode("utf-16")
+
+
+@pytest.mark.parametrize("whole", ["", "whole\n"])
+@pytest.mark.parametrize("half", ["ha", "h\u0a00\u0a00\n"[:3], "ha\u0a00\u000a"[:3]])
+@pytest.mark.parametrize("odd", [0, 1])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_half_a_line_of_wide_characters(tmp_path, encoding, odd, half, whole):
+    """What looks like a line's end in the midst of two characters is none; the mark stays."""
+    handler = handler_for(tmp_path, encoding=encoding)
+    data = f"{whole}{half}".encode(encoding)
+    (tmp_path / NAME).write_bytes(data[: len(data) - odd])
+    log(handler, "next")
+    handler.close()
+    assert (tmp_path / NAME).read_bytes() == f"{whole}next\n".encode(encoding)
+
+
+def test_half_a_character_of_a_crash(tmp_path):
+    """It goes, and the rest of the line that was cut short stays."""
+    (tmp_path / NAME).write_bytes("whole\nhalf".encode("utf-16")[:-1])
+    os.utime(tmp_path / NAME, (NOON, NOON))
+    handler = handler_for(tmp_path, encoding="utf-16")
+    log(handler, "next")
+    handler.close()
+    assert (tmp_path / NAME).read_bytes() == "whole\nhal\nnext\n".encode("utf-16")
+
+
+def test_a_mark_without_a_line(tmp_path):
+    """The disk had room for no more: the first line comes after it."""
+    (tmp_path / NAME).write_bytes("".encode("utf-16"))
+    handler = handler_for(tmp_path, encoding="utf-16")
+    log(handler, "first")
+    handler.close()
+    assert (tmp_path / NAME).read_bytes() == "first\n".encode("utf-16")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
 
+import pytest
 from conftest import texts
 from test_appending import NAME, NOON, handler_for, log
 
@@ -155,3 +157,72 @@ def test_a_session_goes_on(tmp_path, capsys):
         assert session.flush(10) is True
     assert texts(tmp_path)[yesterday] == "late\n"
     assert session.stats().lost == 0
+
+
+def test_a_report_that_raises(tmp_path, monkeypatch):
+    """`handleError` may raise, as `logging` allows: the lines are there all the same."""
+    handler = handler_for(tmp_path)
+
+    def refuse(record):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(handler, "handleError", refuse)
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(RuntimeError):
+        log(handler, "one")
+    log(handler, "two")
+    assert handler.waiting == 2
+    (tmp_path / NAME).rmdir()
+    handler.flush()
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\n"}
+
+
+@pytest.mark.parametrize("is_raising", [True, False])
+def test_an_interrupting_line_without_a_file(tmp_path, monkeypatch, is_raising):
+    """It is counted and reported, once; the other that interrupts is written."""
+    handler = handler_for(tmp_path)
+    log(handler, "before")
+    reports = []
+
+    def report(record):
+        reports.append(record.getMessage())
+        if is_raising:
+            raise RuntimeError("no")
+
+    monkeypatch.setattr(handler, "handleError", report)
+    file = handler._series.newest_file
+    append = file.append
+
+    def interrupted(chunks):
+        monkeypatch.setattr(file, "append", append)
+        handler.write(float("nan"), [b"nan\n"])
+        handler.write(NOON, [b"other\n"])
+        append(chunks)
+
+    monkeypatch.setattr(file, "append", interrupted)
+    with contextlib.suppress(RuntimeError):
+        log(handler, "interrupted")
+    log(handler, "after")
+    handler.close()
+    text = texts(tmp_path)[NAME]
+    assert sorted(text.split()) == ["after", "before", "interrupted", "other"]
+    assert [message for message in reports if "nan" in message] == reports[:1]
+    assert handler.lost == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_begins_at_zero(tmp_path, monkeypatch):
+    """What its parent lost, and wrote late, is the parent's."""
+    handler = handler_for(tmp_path, bufferBytes=0)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    (tmp_path / NAME).mkdir()
+    log(handler, "lost")
+    log(handler, "newest", NOON + DAY)
+    log(handler, "late", NOON - DAY)
+    assert (handler.lost, handler.late) == (1, 1)
+    child = os.fork()
+    if child == 0:
+        os._exit(handler.lost + handler.late)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    handler.close()

@@ -338,3 +338,34 @@ def test_kills(tmp_path):
 def test_a_hundred_kills(tmp_path):
     """The same for longer."""
     kill_compressors(tmp_path, 100)
+
+
+def test_a_damaged_copy_beside_the_log(tmp_path):
+    """That pair stays as it is; the other files are compressed, and so are later ones."""
+    damaged = bytearray(gzip.compress(b"a\n" + os.urandom(3000)))
+    damaged[20:40] = b"\xff" * 20
+    make_old_file(tmp_path)
+    (tmp_path / (NAME + ".gz")).write_bytes(damaged)
+    handler = handler_for(tmp_path)
+    for day in (1, 2):
+        log(handler, "b", NOON + day * DAY)
+        eventually(is_idle(handler))
+    handler.close()
+    assert sorted(os.listdir(tmp_path)) == [
+        NAME, NAME + ".gz", "app.log.2001-09-10.gz", "app.log.2001-09-11.gz",
+    ]
+
+
+def test_an_error_that_nobody_foresaw(tmp_path, monkeypatch):
+    """It ends the thread; the next period's beginning starts another."""
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    monkeypatch.setattr(_compression.Compressor, "_compress", lambda *_: [][0])
+    handler = handler_for(tmp_path)
+    log(handler, "a")
+    thread = handler._compressor._thread
+    thread.join(10)
+    monkeypatch.undo()
+    log(handler, "b", NOON + DAY)
+    eventually(is_idle(handler))
+    handler.close()
+    assert unpacked(tmp_path) == {NAME + ".gz": "a\n", "app.log.2001-09-10.gz": "b\n"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import datetime
+import gc
 import gzip
 import json
 import logging
@@ -25,6 +26,7 @@ from programs import FORMAT, end, record, start
 
 import mplogging
 from mplogging import ConfigError, DatedFileHandler
+from mplogging._appending import AppendFile
 
 DAY = 86_400
 NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09 12:00 UTC
@@ -289,6 +291,29 @@ def test_a_signal_handler_closes_in_the_midst_of_a_write(tmp_path, make, monkeyp
         assert texts(tmp_path) == {"app.log.2001-09-09": "newest\n" + text}
     else:
         assert texts(tmp_path) == {"app.log.2001-09-09": "newest\n", "app.log.2001-09-08": text}
+
+
+@pytest.mark.parametrize("created", [NOON, NOON - DAY])
+@pytest.mark.parametrize("lock", [True, False])
+def test_an_interrupt_while_a_file_is_closed(tmp_path, make, monkeypatch, lock, created):
+    """KeyboardInterrupt as the file that was removed is left: the next line has a new one."""
+    handler = make(lock=lock)
+    log(handler, "newest")
+    log(handler, "before", created)
+    file, closed = handler._series.file_of(created), AppendFile.close
+    (tmp_path / os.path.basename(file.path)).unlink()
+    file._look_due = 0.0
+
+    def interrupted(file):
+        closed(file)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AppendFile, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log(handler, "interrupted", created)
+    log(handler, "after", created)
+    assert texts(tmp_path)[os.path.basename(file.path)] == "after\n"
 
 
 def test_an_interrupt_gives_the_lock_back(tmp_path, make, monkeypatch):
@@ -659,6 +684,16 @@ def test_closing(tmp_path, make):
     assert texts(tmp_path) == {"app.log.2001-09-09": "a\nb\n"}
 
 
+def test_a_handler_that_nobody_closes(tmp_path):
+    """Its descriptor goes with it, as that of a `FileHandler` does."""
+    descriptors = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else None
+    for _ in range(3):
+        log(DatedFileHandler(tmp_path / "app.log", utc=True, delay=True), "a")
+    gc.collect()
+    if descriptors is not None:
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
 def test_delay(tmp_path):
     """Without it the file is there at once, as with the standard handlers."""
     handler = DatedFileHandler(tmp_path / "app.log", utc=True)
@@ -735,6 +770,27 @@ def test_other_methods_of_a_subclass(tmp_path, name):
     log(handler, "a")
     handler.close()
     assert not texts(tmp_path)
+
+
+def test_a_subclass_with_a_formatter_of_its_own(tmp_path):
+    """`setFormatter` overridden, and `formatter` set directly, as any handler allows."""
+
+    class Decorating(DatedFileHandler):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.mark = "!"
+
+        def setFormatter(self, fmt):
+            super().setFormatter(logging.Formatter(f"{fmt._fmt}{self.mark}"))
+
+    handler = Decorating(tmp_path / "app.log", utc=True, delay=True)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log(handler, "a")
+    handler.formatter = logging.Formatter("<%(message)s>")
+    log(handler, "b")
+    assert handler.formatter._fmt == "<%(message)s>"
+    handler.close()
+    assert texts(tmp_path) == {"app.log.2001-09-09": "a!\n<b>\n"}
 
 
 def test_filters(tmp_path, make):

@@ -130,3 +130,39 @@ def test_tail_follows_across_a_rollover(tmp_path):
         tail.terminate()
     handler.close()
     eventually(lambda: tail.returncode is not None)
+
+
+def test_a_directory_that_is_a_link(tmp_path):
+    """The link's own directory may be reached through one: it still leads to the file."""
+    (tmp_path / "deep" / "run").mkdir(parents=True)
+    (tmp_path / "log").mkdir()
+    (tmp_path / "run").symlink_to("deep/run")
+    handler = handler_for(tmp_path / "log", symlink=tmp_path / "run" / "now")
+    log(handler, "a")
+    handler.close()
+    assert (tmp_path / "run" / "now").read_text() == "a\n"
+
+
+def test_a_file_of_the_temporary_name(tmp_path, capsys):
+    """It is somebody's: it stays, and there is no link."""
+    (tmp_path / "app.log.tmp").write_text("mine")
+    handler = handler_for(tmp_path)
+    log(handler, "a")
+    handler.close()
+    assert texts(tmp_path) == {"app.log.tmp": "mine", "app.log.2001-09-09": "a\n"}
+    assert "not what goes with it" in capsys.readouterr().err
+
+
+def test_a_record_of_the_future(tmp_path):
+    """From a clock gone wild: it leads neither the link nor retention astray."""
+    handler = handler_for(tmp_path, backupCount=1)
+    for day in (0, 100_000, 1, 2):
+        log(handler, str(day), day)
+    handler.close()
+    assert os.readlink(tmp_path / "app.log") == "app.log.2001-09-11"
+    assert texts(tmp_path) == {
+        "app.log.2275-06-25": "100000\n",
+        "app.log.2001-09-10": "1\n",
+        "app.log.2001-09-11": "2\n",
+    }
+    assert handler.late == 0

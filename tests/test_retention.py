@@ -144,3 +144,21 @@ def test_in_several_programs_at_once(tmp_path):
     last = [time.strftime("app.log.%Y-%m-%d_%H-%M-%S", time.gmtime(NOON + 39 - age))
             for age in range(4)]
     assert set(last) <= set(texts(tmp_path))
+
+
+def test_two_at_once_by_size(tmp_path, monkeypatch):
+    """What another process deletes meanwhile does not count for what stays."""
+    unlink, stat = os.unlink, os.stat
+    seen = []
+
+    def stat_and_delete(path, *arguments, **options):
+        status = stat(path, *arguments, **options)
+        if str(path).endswith("2001-09-09") and not seen:
+            seen.append(path)
+            unlink(path)  # the other process is just a little ahead
+        return status
+
+    assert run(tmp_path, range(5)) == [0, 1, 2, 3, 4]
+    monkeypatch.setattr("mplogging._retention.os.stat", stat_and_delete)
+    assert run(tmp_path, [5], maxTotalBytes=45) == [1, 2, 3, 4, 5]
+    assert seen
