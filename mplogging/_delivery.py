@@ -26,7 +26,7 @@ from ._frames import (
     Message,
     split_record,
 )
-from ._records import load_record
+from ._records import load_record, own_record
 
 
 class Taker(Protocol):
@@ -113,10 +113,7 @@ class Delivery:
 
     def warn(self, text: str, *args: object) -> None:
         """Log a warning of mplogging's own, to the file and the handlers."""
-        record = logging.makeLogRecord({
-            "name": "mplogging", "levelno": logging.WARNING, "levelname": "WARNING",
-            "msg": text, "args": args,
-        })
+        record = own_record(logging.WARNING, text, *args)
         self._write_strays()
         if self._file is not None:
             try:

@@ -28,6 +28,7 @@ from ._link import StableLink, link_path
 from ._lock import IS_AVAILABLE, FileLock, NoLock
 from ._names import FileNames
 from ._periods import Calendar
+from ._records import own_record
 from ._retention import Retention
 from ._series import FileSeries
 
@@ -240,21 +241,22 @@ class DatedFileHandler(logging.Handler):
 
         As with `FileHandler`, a later record opens them again.
         """
+        given_up = 0
         with self.lock:
             # A signal handler that closes in the midst of a write by its own
             # thread must not take the file away from it.
             if not self._backlog.is_writing:
                 self._backlog.flush()
                 given_up = self._backlog.give_up()
-                if given_up:
-                    self._report_trouble(f"{given_up} lines are lost at its end")
                 self._series.close()
         if self._compressor is not None:
             self._compressor.stop()
         super().close()
+        if given_up:
+            self._report_trouble(f"{given_up} lines are lost at its end")
 
     def _write_loss(self, lost: int, cause: BaseException | None) -> None:
-        record = _own_record(
+        record = own_record(
             logging.WARNING, f"{lost} lines were lost while the log could not be written: {cause}"
         )
         try:
@@ -273,7 +275,7 @@ class DatedFileHandler(logging.Handler):
         try:
             raise MPLoggingError(message)  # handleError shows the exception at hand
         except MPLoggingError:
-            self.handleError(_own_record(logging.ERROR, message))
+            self.handleError(own_record(logging.ERROR, message))
 
     def take_over(self) -> None:
         """Go on for a process that was killed: half a line at a file's end is what
@@ -310,13 +312,6 @@ def _rebuilt(
     handler.level, formatter, handler.filters, handler.name = state
     handler.setFormatter(formatter)
     return handler
-
-
-def _own_record(level: int, message: str) -> logging.LogRecord:
-    return logging.makeLogRecord({
-        "name": "mplogging", "levelno": level, "levelname": logging.getLevelName(level),
-        "msg": message,
-    })
 
 
 _handlers: weakref.WeakSet[DatedFileHandler] = weakref.WeakSet()

@@ -29,13 +29,46 @@ class Levels(NamedTuple):
         return cls(of_loggers, names, int(manager.disable))
 
     def apply(self) -> None:
-        """Let this process have them too."""
+        """Let this process have them too, and loggers that it makes later as well."""
         for level, name in self.names.items():
             if logging._levelToName.get(level) != name:
                 logging.addLevelName(level, name)
+        known = logging.root.manager.loggerDict
+        later = {}
         for name, level in self.of_loggers.items():
-            logging.getLogger(name or None).setLevel(level)
+            if name and not isinstance(known.get(name), logging.Logger):
+                later[name] = level
+            else:
+                logging.getLogger(name or None).setLevel(level)
+        _set_when_made(later)
         logging.disable(self.disabled)
+
+
+_later: dict[str, int] = {}  # loggers that are not made yet, and their levels
+
+
+def _set_when_made(levels: dict[str, int]) -> None:
+    """Set the levels of loggers as soon as the program makes them.
+
+    Not before: what the program imports later may choose their class, and a
+    configuration disables those that exist already.
+    """
+    manager = logging.root.manager
+    _later.clear()
+    _later.update(levels)
+    if not levels or getattr(manager.getLogger, "__func__", None) is not logging.Manager.getLogger:
+        return
+    make = manager.getLogger
+
+    def make_with_level(name: str) -> logging.Logger:
+        logger = make(name)
+        if name in _later:
+            logger.setLevel(_later.pop(name))
+            if not _later and manager.getLogger is make_with_level:
+                del manager.getLogger  # the class has it still
+        return logger
+
+    manager.getLogger = make_with_level  # type: ignore[method-assign]
 
 
 def check_level(argument: str, level: int | str) -> int:

@@ -126,7 +126,7 @@ class QueueListener(logging.handlers.QueueListener):
         file = self._file
         is_troubled = self.queue.is_waiting() or (file is not None and file.waiting > 0)
         timeout = _TROUBLE_SECONDS if is_troubled else None
-        self.delivery.deliver(self.queue.batches(self.delivery, timeout))
+        self.delivery.deliver(self.queue.next_batch(self.delivery, timeout))
         if self._due_marks or is_troubled:
             self._settle_marks()
 

@@ -1,4 +1,4 @@
-"""A `LogRecord` as bytes, and back, for handlers in another process.
+"""Records of our own, and a `LogRecord` as bytes and back, for handlers in another process.
 
 What can't travel does not take the record with it: each attribute that can't be
 pickled arrives as its `repr`, and what can't be unpickled is left out.
@@ -8,12 +8,33 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
-_STANDARD = logging.makeLogRecord({}).__dict__.keys()
 _REPLACED = {"msg", "args", "exc_info", "exc_text", "message", "asctime"}
 _PLAIN_TYPES = (str, int, float, bool, type(None))
 _DEFAULT_FORMATTER = logging.Formatter()
+
+
+def make_record(attributes: Mapping[str, Any]) -> logging.LogRecord:
+    """As `logging.makeLogRecord`, past a record factory of the program's own.
+
+    It may not stand the empty record that this begins with.
+    """
+    record = logging.LogRecord("", logging.NOTSET, "", 0, "", (), None)
+    record.__dict__.update(attributes)
+    return record
+
+
+def own_record(level: int, text: str, *args: object) -> logging.LogRecord:
+    """A record of mplogging's own."""
+    return make_record({
+        "name": "mplogging", "levelno": level, "levelname": logging.getLevelName(level),
+        "msg": text, "args": args,
+    })
+
+
+_STANDARD = make_record({}).__dict__.keys()
 
 
 def dump_record(record: logging.LogRecord) -> bytes:
@@ -54,7 +75,7 @@ def load_record(data: bytes) -> tuple[logging.LogRecord, BaseException | None]:
             plain[name] = pickle.loads(value)
         except Exception as error:
             problem = error
-    return logging.makeLogRecord(plain), problem
+    return make_record(plain), problem
 
 
 def _plain(value: Any) -> Any:

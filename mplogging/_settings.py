@@ -11,6 +11,7 @@ from ._config import NEVER
 from ._errors import ConfigError
 from ._files import DatedFileHandler
 from ._levels import check_level
+from ._records import make_record
 
 DEFAULT_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 _OVERFLOW = ("block", "drop")
@@ -151,7 +152,7 @@ def _file(
         )
         # A datefmt of the wrong type shows only here. (To format all of a record would
         # refuse the fields that the program's own records bring.)
-        formatter.formatTime(logging.makeLogRecord({}), formatter.datefmt)
+        formatter.formatTime(make_record({}), formatter.datefmt)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"format can't be made of {given!r}: {error}") from error
     file.setFormatter(formatter)

@@ -25,7 +25,8 @@ _LOOK_SECONDS = 0.5
 class Source(Protocol):
     """Where messages come from."""
 
-    def batches(self, delivery: Delivery, timeout: float | None) -> Batch: ...
+    def next_batch(self, delivery: Delivery, timeout: float | None) -> Batch:
+        """The next messages; none if `timeout` seconds bring none."""
 
     def rest(self, delivery: Delivery) -> Iterator[Batch]:
         """All that is left, at the end."""
@@ -53,8 +54,7 @@ class PipeSource:
         self._look_due = 0.0
         self._dead: dict[int, int] = {}  # senders, by how much was to be read when they died
 
-    def batches(self, delivery: Delivery, timeout: float | None) -> Batch:
-        """The next messages; none if `timeout` seconds bring none."""
+    def next_batch(self, delivery: Delivery, timeout: float | None) -> Batch:
         if self._is_small:
             time.sleep(_COLLECTING_SECONDS)
         data = self._reader.read(timeout)
@@ -113,24 +113,43 @@ class QueueSource:
     """Messages out of a queue."""
 
     _MOST = 1000
+    _MOST_FAILURES = 100  # in a row: it is the queue then, and no item
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
 
-    def batches(self, delivery: Delivery, timeout: float | None) -> Batch:
-        items: list[Any] = []
+    def next_batch(self, delivery: Delivery, timeout: float | None) -> Batch:
+        messages: list[Message] = []
+        corrupt = 0  # what else somebody has put there harms no message
         try:
-            items.append(self._queue.get(timeout=timeout))
-            while len(items) < self._MOST:
-                items.append(self._queue.get_nowait())
+            item = self._queue.get(timeout=timeout)
+            while True:
+                if _is_message(item):
+                    messages.append(Message(*item))
+                else:
+                    corrupt += 1
+                if len(messages) + corrupt == self._MOST:
+                    break
+                item = self._queue.get_nowait()
         except queues.Empty:
             pass
-        # What else somebody has put there harms no message.
-        messages = [Message(*item) for item in items if _is_message(item)]
-        return Batch([], messages, len(items) - len(messages))
+        except Exception:
+            if not messages:
+                raise
+            corrupt += 1  # it can't be unpickled
+        return Batch([], messages, corrupt)
 
     def rest(self, delivery: Delivery) -> Iterator[Batch]:
-        while any(batch := self.batches(delivery, 0.05)):
+        failures = 0
+        while failures < self._MOST_FAILURES:
+            try:
+                batch = self.next_batch(delivery, 0.05)
+                failures = 0
+            except Exception:  # as below: an item, or the queue itself
+                batch = Batch([], [], 1)
+                failures += 1
+            if not (batch.events or batch.corrupt):
+                return
             yield batch
 
     def is_waiting(self) -> bool:
@@ -144,4 +163,4 @@ class QueueSource:
 
 
 def _is_message(item: Any) -> bool:
-    return isinstance(item, tuple) and len(item) == len(Message._fields)
+    return isinstance(item, tuple) and [type(field) for field in item] == [int, int, float, bytes]

@@ -10,9 +10,9 @@ import pytest
 import mplogging
 
 ORDER = (
-    "_errors", "_levels", "_periods", "_names", "_lines", "_lock", "_appending",
+    "_errors", "_levels", "_records", "_periods", "_names", "_lines", "_lock", "_appending",
     "_retention", "_compression", "_link", "_series", "_backlog", "_checks", "_files",
-    "_frames", "_records", "_place", "_pipe", "_drops", "_sidelines", "_delivery", "_direct",
+    "_frames", "_place", "_pipe", "_drops", "_sidelines", "_delivery", "_direct",
     "_config", "_channels", "_worker", "_decorators", "_sources", "_listener", "_signals",
     "_settings", "_outputs", "_stats", "_run", "_session", "_demo",
     "__init__", "__main__",

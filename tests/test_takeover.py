@@ -76,7 +76,7 @@ def test_the_listener_never_stops_within_a_frame(place, length):
     delivery = Delivery(None)
     delivery.start, delivery.end = 0, 2
     source = PipeSource(place, reader, writer)
-    lines = source.batches(delivery, 0).lines
+    lines = source.next_batch(delivery, 0).lines
     assert 0 < len(lines) < sent
     source.close()
     decoder = Decoder(_pipe.FRAME_BYTES)
