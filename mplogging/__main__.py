@@ -77,9 +77,10 @@ def _session(options: argparse.Namespace) -> LogSession:
 def _run(options: argparse.Namespace) -> int:
     """Run the script as `python script.py args…` would, in this process."""
     session = _session(options)
+    path = os.path.abspath(options.script)
     try:
-        with open(options.script, "rb") as file:
-            code = compile(file.read(), options.script, "exec", dont_inherit=True)
+        with open(path, "rb") as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
     except OSError as error:
         raise ConfigError(f"script {options.script!r} can't be read: {error.strerror}") from error
     except (SyntaxError, ValueError) as error:
@@ -87,21 +88,21 @@ def _run(options: argparse.Namespace) -> int:
         return 1
     module = types.ModuleType("__main__")
     # Spawned children run this file again under another name, and so find its functions.
-    vars(module).update(__file__=options.script, __builtins__=__builtins__, __spec__=None)
-    loader = importlib.machinery.SourceFileLoader("__main__", options.script)
+    vars(module).update(__file__=path, __builtins__=__builtins__, __spec__=None)
+    loader = importlib.machinery.SourceFileLoader("__main__", path)
     vars(module)["__loader__"] = loader
     sys.modules["__main__"] = module
     sys.argv[:] = [options.script, *options.args]
-    sys.path[0] = os.path.dirname(os.path.abspath(options.script))
-    with session:
-        _keep_handlers()
-        try:
-            exec(code, vars(module))
-        except Exception as error:
-            # The traceback that the script would have shown, without our frame.
-            traceback = error.__traceback__ and error.__traceback__.tb_next
-            sys.excepthook(type(error), error.with_traceback(traceback), traceback)
-            return 1
+    sys.path[0] = os.path.dirname(path)
+    session.start()  # it ends with the interpreter: threads of the script's may go on
+    _keep_handlers()
+    try:
+        exec(code, vars(module))
+    except Exception as error:
+        # The traceback that the script would have shown, without our frame.
+        traceback = error.__traceback__ and error.__traceback__.tb_next
+        sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+        return 1
     return 0
 
 

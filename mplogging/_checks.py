@@ -32,7 +32,10 @@ def check(settings: dict[str, Any], age: Any) -> None:
     if settings["compress"] is not None:
         opener_of(settings["compress"])
         if not (settings["lock"] and IS_AVAILABLE):
-            raise ConfigError(f"compress={settings['compress']!r} needs lock=True, got lock=False")
+            raise ConfigError(
+                f"compress={settings['compress']!r} needs file locks:"
+                f" got lock={settings['lock']!r}, or a system without them"
+            )
         if settings["compressAfter"] <= LOOK_INTERVAL:
             raise ConfigError(
                 f"compressAfter must be above {LOOK_INTERVAL} s, got {settings['compressAfter']!r}"

@@ -35,7 +35,7 @@ def opener_of(algorithm: str) -> Callable[..., Any]:
     Raises:
         ConfigError: The algorithm is unknown, or this Python lacks it.
     """
-    module = _MODULES.get(algorithm)
+    module = _MODULES.get(algorithm) if isinstance(algorithm, str) else None
     if module is None:
         raise ConfigError(f"compress must be one of {ALGORITHMS} or None, got {algorithm!r}")
     try:

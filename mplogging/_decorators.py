@@ -13,7 +13,7 @@ from typing import Any, Callable, Generic, TypeVar, cast, overload
 
 from ._errors import MPLoggingWarning
 from ._levels import check_level
-from ._worker import QueueAddress, attach, attached
+from ._worker import QueueAddress, attach, attached, stay_attached
 
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, a quarter of our import time.
 _LATER = 0x20 | 0x80 | 0x200
@@ -22,11 +22,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
 
-def attach_if_possible(address: str | QueueAddress) -> None:
+def attach_if_possible(address: str | QueueAddress | None) -> None:
     """`attach`, for where an error would do more harm than a process that isn't attached.
 
-    A pool whose initializer raises starts workers without end.
+    A pool whose initializer raises starts workers without end. Without an address,
+    nothing is done.
     """
+    if address is None:
+        return
     try:
         attach(address)
     except Exception as error:
@@ -57,7 +60,9 @@ class Wrapped(Generic[_Result]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> _Result:
         attach_if_possible(self.address)
-        return self.function(*args, **kwargs)
+        result = self.function(*args, **kwargs)
+        stay_attached()  # it may have set up logging for this process
+        return result
 
     def __reduce__(self) -> Any:
         return Wrapped, (self.address, self.function)
@@ -119,21 +124,22 @@ class Worker(Generic[_Result]):
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> _Result:
-        if attached() is None:
-            return self._function(*args, **kwargs)
         try:
             return self._function(*args, **kwargs)
         except Exception as error:
-            self._log(error)
+            if attached() is not None:
+                self._log(error)
             raise
 
     def _log(self, error: Exception) -> None:
         # Once, however many decorated functions it passes through.
         if getattr(error, "_mplogging_logged", False):
             return
-        name = self._logger or self._function.__module__
+        function = self._function  # a `functools.partial`, say, has neither of these names
+        name = self._logger or getattr(function, "__module__", None)
+        told = getattr(function, "__qualname__", function)
         logging.getLogger(name).log(
-            self._level, "uncaught exception in %s", self._function.__qualname__, exc_info=error
+            self._level, "uncaught exception in %s", told, exc_info=error
         )
         try:
             error._mplogging_logged = True  # type: ignore[attr-defined]
@@ -145,8 +151,8 @@ class Worker(Generic[_Result]):
 
     def __reduce__(self) -> Any:
         function, address = self._function, _current_address()
-        name = function.__module__, function.__qualname__
         try:
+            name = function.__module__, function.__qualname__
             if _found(*name) is self:
                 return _load_worker, (address, *name)
         except (ImportError, AttributeError):
@@ -180,6 +186,14 @@ class _Method:
         name: str = self.__name__  # type: ignore[attr-defined]
         return _load_method, (_current_address(), self.__self__, name)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Method):
+            return NotImplemented
+        return self.__self__ is other.__self__ and self.__func__ is other.__func__
+
+    def __hash__(self) -> int:
+        return hash((id(self.__self__), self.__func__))
+
 
 def _current_address() -> str | None:
     attachment = attached()
@@ -190,16 +204,14 @@ def _current_address() -> str | None:
 
 
 def _load_worker(address: str | None, module: str, qualname: str) -> Any:
-    if address is not None:
-        attach_if_possible(address)
+    attach_if_possible(address)
     return _found(module, qualname)
 
 
 def _make_worker(
     address: str | None, function: Callable[..., Any], logger: str | None, level: int
 ) -> Worker[Any]:
-    if address is not None:
-        attach_if_possible(address)
+    attach_if_possible(address)
     return Worker(function, logger, level)
 
 
@@ -211,8 +223,7 @@ def _found(module: str, qualname: str) -> Any:
 
 
 def _load_method(address: str | None, instance: object, name: str) -> Any:
-    if address is not None:
-        attach_if_possible(address)
+    attach_if_possible(address)
     return getattr(instance, name)
 
 

@@ -187,7 +187,7 @@ class Delivery:
     def _take_incomplete(self, message: Message) -> None:
         self.counts["incomplete"] += 1
         self.warn(
-            "process %d (%s) died in the midst of a large record, which is dropped: %s parts came",
+            "process %d (%s) left a large record unfinished, which is dropped: %s parts came",
             message.pid, self._names.get(message.pid, "unnamed"), message.payload.decode(),
         )  # fmt: skip
 

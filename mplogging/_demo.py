@@ -10,6 +10,7 @@ import hashlib
 import logging
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 
 from ._decorators import worker
@@ -52,12 +53,14 @@ def show(session: LogSession, directory: str, processes: int) -> None:
     stats = session.stats()
     path = session.activeFilename
     assert path is not None
+    # What the terminal can't show is no error.
+    shown = sys.stdout.encoding or "utf-8"
     with open(path, encoding="utf-8") as file:
         tail = collections.deque(file, _SHOWN_LINES)
     print(f"{stats.records} records from {stats.workers + 1} processes are in {path}")
     print("its last lines:")
     for line in tail:
-        print(f"  {line}", end="")
+        print("  " + line.encode(shown, "backslashreplace").decode(shown), end="")
 
 
 def _files_below(directory: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from ._delivery import Delivery
 from ._direct import DirectWriter
+from ._errors import SessionError
 from ._files import DatedFileHandler
 from ._frames import Batch, Message
 from ._sidelines import Sideline
@@ -61,8 +62,16 @@ class QueueListener(logging.handlers.QueueListener):
         for sideline in self._sidelines:
             sideline.start()
         thread = threading.Thread(target=self._monitor, name="mplogging-listener", daemon=True)
-        self._thread = thread
         thread.start()
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Not this way.
+
+        Raises:
+            SessionError: Always.
+        """
+        raise SessionError("stop() of a session's listener: leave the session, which stops it")
 
     def is_listening_thread(self) -> bool:
         """True in the thread that must not wait for its own pipe."""
@@ -76,6 +85,10 @@ class QueueListener(logging.handlers.QueueListener):
         """What is set once this mark has come through and all before it is written."""
         event = self._marks[mark] = threading.Event()
         return event
+
+    def expect_no_more(self, mark: bytes) -> None:
+        """The mark will not come."""
+        self._marks.pop(mark, None)
 
     def stop_at(self, deadline: float, is_patient: bool = True) -> bool:
         """Wait for the end that a stop mark brings; False if it isn't there in time.

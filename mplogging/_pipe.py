@@ -210,7 +210,7 @@ class PipeWriter:
 
         Raises:
             BlockingIOError: The pipe is full; nothing was sent.
-            BrokenPipeError: Nobody reads any more; nothing was sent.
+            BrokenPipeError: Nobody reads any more; what was sent of it does not count.
         """
         length = len(payload)
         if kind == LINE and length <= self._short:
@@ -249,8 +249,10 @@ class PipeWriter:
         except BaseException:
             self._has_to_speak = True
             raise
-        if not (self._is_shielded or self._has_to_speak):
+        if not self._is_shielded:
             self._short = self._longest
+        if self._has_to_speak:  # again, meanwhile: looked at last, so that it is not missed
+            self._short = -1
 
     def _write(self, data: bytes) -> None:
         if not self._is_shielded:

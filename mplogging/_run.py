@@ -34,7 +34,14 @@ from ._settings import Settings
 from ._signals import Signals
 from ._sources import PipeSource, QueueSource, Source
 from ._stats import SessionStats
-from ._worker import Attachment, QueueAddress, attached, set_attached
+from ._worker import (
+    Attachment,
+    QueueAddress,
+    attached,
+    multiprocessing_util,
+    set_attached,
+    warn_of_set_up,
+)
 
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
@@ -60,7 +67,8 @@ class Run:
         self._attachment: Attachment | None = None
         self._place: Place | None = None
         self._marks = itertools.count()
-        self._deadline = float("inf")
+        self._deadline = time.monotonic() + settings.stop_timeout  # if it does not even begin
+        self._was_set_up_anew = False
         self._is_abandoned = False
         self._unfinished: dict[str, int] = {}
         self._undo: contextlib.ExitStack | None = None
@@ -80,20 +88,21 @@ class Run:
 
     def end(self, timeout: float | None) -> bool:
         """As `LogSession.stop`."""
-        if self._undo is None or self.pid != os.getpid():
-            return True
+        assert self._undo is not None
         self.is_ending = True  # first: a signal from here on waits for the end
         undo, self._undo = self._undo, None
         if timeout is None:
             timeout = self._settings.stop_timeout
         self._deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX / 2)
         undo.close()
+        if self._was_set_up_anew:
+            warn_of_set_up(stacklevel=4)
         if self._unfinished:
             left = (f"{name} still had {count}" for name, count in self._unfinished.items())
             warnings.warn(
                 f"the session ended before all was written: {', '.join(left)}",
                 MPLoggingWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return not self._unfinished
 
@@ -108,6 +117,7 @@ class Run:
         mark = b"flush %d" % next(self._marks)
         reached = listener.expect(mark)
         if not self._send_mark(mark, deadline):
+            listener.expect_no_more(mark)
             return False
         while not reached.is_set():
             remaining = deadline - time.monotonic()
@@ -134,17 +144,20 @@ class Run:
         config = self._make_config()
         self.address = self._publish(config)
         self._listener = listener = QueueListener(source, outputs.file, outputs.sidelines)
-        attachment = Attachment(self.address, channel, config)
         handler = ListenerSideHandler(channel, config)
         handler.listener = listener
+        self._attachment = attachment = Attachment(self.address, channel, config, handler)
+        attachment.session_pid = self.pid
         undo.callback(attachment.close)
         undo.callback(self._stop_listener)
-        self._attachment = attachment
         listener.start()
-        self._route(undo, attachment, handler)
+        self._route(undo, attachment)
         self._invite(undo)
         atexit.register(self._stop)
         undo.callback(atexit.unregister, self._stop)
+        # For a child of `multiprocessing`, which does not run `atexit`.
+        at_end = multiprocessing_util().Finalize(None, self._stop, exitpriority=-100)
+        undo.callback(at_end.cancel)
 
     def _open_channel(self, undo: contextlib.ExitStack) -> tuple[Channel, Source]:
         queue = self._settings.queue
@@ -199,13 +212,11 @@ class Run:
             except OSError:
                 pass  # the directory was cleared away: nobody can attach anyhow
 
-    def _route(
-        self, undo: contextlib.ExitStack, attachment: Attachment, handler: ListenerSideHandler
-    ) -> None:
+    def _route(self, undo: contextlib.ExitStack, attachment: Attachment) -> None:
         """Let the root logger lead into the session."""
         previous = attached()
         attachment.follows_forks = self._settings.auto_attach
-        attachment.install(handler)
+        attachment.install()
         undo.callback(self._detach, attachment)
         if self._settings.level is not None:
             logging.getLogger().setLevel(self._settings.level)
@@ -226,14 +237,8 @@ class Run:
     # -- the end --------------------------------------------------------------------------
 
     def _detach(self, attachment: Attachment) -> None:
-        if not attachment.detach():
-            warnings.warn(
-                "logging was set up anew while the session ran: what this process logged"
-                " from then on is not in the session's log. Set it up before the session,"
-                " or give the session handlers=[...]",
-                MPLoggingWarning,
-                stacklevel=2,
-            )
+        self._was_set_up_anew = not attachment.is_in_place
+        attachment.detach()
 
     def _stop_listener(self) -> None:
         try:
@@ -275,7 +280,7 @@ class Run:
             self._unfinished[repr(self.file)] = waiting
 
     def _send_mark(self, mark: bytes, deadline: float) -> bool:
-        assert self._attachment is not None and self._attachment.handler is not None
+        assert self._attachment is not None
         sender = self._attachment.handler.queue
         while True:
             try:

@@ -81,13 +81,24 @@ class LogSession:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
-        self.stop()
+        self._end(None)
 
     def __call__(self, function: _Function) -> _Function:
-        """Decorate `main`: the session lasts as long as each call of it."""
+        """Decorate `main`: the session lasts as long as each call of it.
+
+        Raises:
+            TypeError: `function` can't be called, or is a generator.
+        """
+        import inspect  # a quarter of our import time, for decorators only
+
         if not callable(function):
             raise TypeError(f"LogSession decorates a function, got {function!r}")
-        if _is_coroutine_function(function):
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                "LogSession decorates a function that has done its work when it returns,"
+                f" got the generator {function!r}"
+            )
+        if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
@@ -186,7 +197,9 @@ class LogSession:
         return self
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Write everything, and put logging back as it was. A second time does nothing.
+        """Write everything, and put logging back as it was.
+
+        A second time does nothing, even while the first is still at it.
 
         Args:
             timeout: Seconds that it may take; by default the session's `stopTimeout`.
@@ -198,6 +211,9 @@ class LogSession:
         """
         if timeout is not None:
             check_timeout("timeout", timeout)
+        return self._end(timeout)
+
+    def _end(self, timeout: float | None) -> bool:
         if self._run is None or not self._run.is_open or self._run.pid != os.getpid():
             return True
         try:
@@ -209,12 +225,6 @@ class LogSession:
         if self._run is None or not self._run.is_open:
             raise SessionClosedError(f"{call} on a closed session: enter it first")
         return self._run
-
-
-def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    import inspect  # a quarter of our import time, for decorators only
-
-    return inspect.iscoroutinefunction(function)
 
 
 # The session that runs in this process, if any.

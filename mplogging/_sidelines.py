@@ -85,6 +85,8 @@ class Sideline:
             deadline: When to give up, on the clock of `time.monotonic`.
         """
         self.end()
+        if self._thread.ident is None:
+            return 0  # it was never started
         self._thread.join(max(0.0, deadline - time.monotonic()))
         # What it is working on counts, and so does a flush that does not end.
         left = self._records.unfinished_tasks - self._sentinels

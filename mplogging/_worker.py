@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import pickle
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from ._channels import Channel, PipeChannel, QueueChannel, Sender, hello
 from ._config import NEVER, Config
 from ._direct import DirectWriter
 from ._drops import DropCount
-from ._errors import SessionClosedError
+from ._errors import MPLoggingWarning, SessionClosedError, SessionError
 from ._frames import DROPPED, LINE, RECORD, Message, join_record
 from ._place import ENVIRONMENT
 from ._records import dump_record
@@ -54,7 +55,7 @@ class QueueHandler(logging.handlers.QueueHandler):
         self._makes_lines = makes_lines
         self._line_level = NEVER if self._file is None else self._file.level
         self._record_level = config.record_level if makes_lines else 0
-        self._drops: DropCount = queue.drop_count()
+        self.drops: DropCount = queue.drop_count()
         self._drop_below = config.drop_below
         # For the one change of `queue`; reentrant, since a signal handler may log.
         self._change = threading.RLock()
@@ -94,6 +95,10 @@ class QueueHandler(logging.handlers.QueueHandler):
         except Exception:
             self.handleError(record)
 
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """As `emit`: what `prepare` makes is sent at once."""
+        self.emit(record)
+
     def prepare(self, record: logging.LogRecord) -> tuple[int, float, bytes]:
         """The record as a message: kind, created, payload."""
         level = record.levelno
@@ -110,7 +115,7 @@ class QueueHandler(logging.handlers.QueueHandler):
         """The session is over and drained: what is still logged goes to the file."""
         with self._change:
             self.queue = DirectWriter(self._file)
-        self._drops.close()
+        self.drops.close()
 
     def leave(self) -> None:
         """This process is about to end: what nobody reads any more, it writes."""
@@ -124,14 +129,14 @@ class QueueHandler(logging.handlers.QueueHandler):
 
     def _foreword(self) -> Iterator[Message]:
         yield hello(multiprocessing.current_process().name)
-        for dropped in self._drops.take():
+        for dropped in self.drops.take():
             yield Message(DROPPED, os.getpid(), dropped.last, dropped.dump())
 
     def _wait_or_drop(
         self, record: logging.LogRecord, message: tuple[int, float, bytes]
     ) -> None:
         if record.levelno < self._drop_below:
-            self._drops.add(record.created, record.processName or "")
+            self.drops.add(record.created, record.processName or "")
             self.queue.speak_first()
             return
         while True:
@@ -158,38 +163,46 @@ class QueueHandler(logging.handlers.QueueHandler):
 class Attachment:
     """This process's place in a session: its root logger, and what was there before."""
 
-    def __init__(self, address: str | QueueAddress, channel: Channel, config: Config) -> None:
+    def __init__(
+        self,
+        address: str | QueueAddress,
+        channel: Channel,
+        config: Config,
+        handler: QueueHandler,
+    ) -> None:
         self.address = address
         self.channel = channel
         self.config = config
+        self.handler = handler
         self.follows_forks = True  # do forked children belong to the session too?
-        self.handler: QueueHandler | None = None
+        self.session_pid: int | None = None  # set where the session itself runs
         root = logging.getLogger()
         self._old_handlers = root.handlers
         self._old_level = root.level
         self._old_capture = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
 
-    def install(self, handler: QueueHandler) -> None:
+    def install(self) -> None:
         """Let the handler be the root logger's only one."""
-        self.handler = handler
-        logging.getLogger().handlers = [handler]
+        logging.getLogger().handlers = [self.handler]
         if self.config.captures_warnings:
             logging.captureWarnings(True)
 
-    def detach(self) -> bool:
-        """Put the root logger back as it was; False if it had been set up anew meanwhile."""
+    @property
+    def is_in_place(self) -> bool:
+        """False if logging has been set up anew meanwhile."""
+        return self.handler in logging.getLogger().handlers
+
+    def detach(self) -> None:
+        """Put the root logger back as it was."""
         root = logging.getLogger()
-        was_in_place = self.handler in root.handlers
         root.handlers = self._old_handlers
         root.setLevel(self._old_level)
         if self.config.captures_warnings and not self._old_capture:
             logging.captureWarnings(False)
-        return was_in_place
 
     def close(self) -> None:
         """Give up the channel, after `detach`."""
-        if self.handler is not None:
-            self.handler.end_channel()
+        self.handler.end_channel()
         self.channel.close()
 
 
@@ -209,7 +222,7 @@ def set_attached(attachment: Attachment | None) -> None:
     if attachment is not None and not _sees_to_forks:
         # A child that `multiprocessing` forks forgets what had been registered until then.
         _sees_to_forks = True
-        _util().register_after_fork(_leave, _see_to_leaving)
+        multiprocessing_util().register_after_fork(_leave, _see_to_leaving)
 
 
 def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None:
@@ -226,6 +239,8 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
         SessionClosedError: The session is over, or there is no address.
         UnsafeSessionError: The session directory is not this user's own with mode
             0700: somebody else could have written to it.
+        SessionError: A session of this process's own is running, or the system
+            has no descriptor left.
     """
     if address is None:
         address = os.environ.get(ENVIRONMENT)
@@ -245,6 +260,10 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
             ) from None
     if _attached is not None and _attached.address == address:
         return
+    if _attached is not None and _attached.session_pid == os.getpid():
+        raise SessionError(
+            f"attach({address!r}) in the process of a running session: leave that first"
+        )
     channel: Channel
     if isinstance(address, QueueAddress):
         channel, data = QueueChannel(address.queue), address.config
@@ -259,11 +278,19 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
     if _attached is not None:
         _attached.detach()
         _attached.close()
-    attachment = Attachment(address, channel, config)
-    attachment.install(handler)
+    attachment = Attachment(address, channel, config, handler)
+    attachment.install()
     config.levels.apply()
     set_attached(attachment)
     _see_to_leaving()
+    if isinstance(address, str):
+        os.environ[ENVIRONMENT] = address  # for the programs that this process starts
+
+
+def stay_attached() -> None:
+    """If the root logger has been set up anew, put the handler beside what it has now."""
+    if _attached is not None and not _attached.is_in_place:
+        logging.getLogger().addHandler(_attached.handler)
 
 
 def _after_fork() -> None:
@@ -272,7 +299,9 @@ def _after_fork() -> None:
     if attachment is None:
         return
     if attachment.follows_forks:
-        attachment.install(QueueHandler(attachment.channel, attachment.config))
+        attachment.handler.drops.close()
+        attachment.handler = QueueHandler(attachment.channel, attachment.config)
+        attachment.install()
         _see_to_leaving()
     else:
         attachment.detach()
@@ -280,17 +309,38 @@ def _after_fork() -> None:
         set_attached(None)
 
 
+_leaving: Any = None
+
+
 def _see_to_leaving(_: object = None) -> None:
     # Children of `multiprocessing` don't run `atexit`; this serves every process.
-    _util().Finalize(None, _leave, exitpriority=-1000)
+    global _leaving
+    if _leaving is not None:
+        _leaving.cancel()  # one is enough, however often this process is attached
+    _leaving = multiprocessing_util().Finalize(None, _leave, exitpriority=-1000)
 
 
 def _leave() -> None:
-    if _attached is not None and _attached.handler is not None:
-        _attached.handler.leave()
+    if _attached is None:
+        return
+    if not _attached.is_in_place:
+        warn_of_set_up(stacklevel=2)
+    _attached.handler.leave()
 
 
-def _util() -> Any:
+def warn_of_set_up(stacklevel: int) -> None:
+    """Warn that this process's root logger has lost its way into the session."""
+    warnings.warn(
+        "logging was set up anew while the session ran: what this process"
+        f" ({os.getpid()}) logged from then on is not in the session's log. Set it up"
+        " before the session, or give the session handlers=[...]",
+        MPLoggingWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def multiprocessing_util() -> Any:
+    """The module."""
     from multiprocessing import util  # loads `subprocess`: not for a mere import of ours
 
     return util

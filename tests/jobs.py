@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.config
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,32 @@ def prepare(word):
 
 def fail_to_prepare():
     raise RuntimeError("cannot prepare")
+
+
+def set_up_logging():
+    """As a program's own initializer may do."""
+    logging.config.dictConfig({
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"null": {"class": "logging.NullHandler"}},
+        "root": {"level": "INFO", "handlers": ["null"]},
+    })
+
+
+def say_after_set_up(number):
+    set_up_logging()
+    warnings.simplefilter("always")
+    return say(number)
+
+
+def begin_session(filename):
+    """A child that begins a session, and leaves it to the interpreter's end."""
+    mplogging.LogSession(filename, format="%(message)s").start()
+    say_many((0, 10))
+
+
+def report_environment(_):
+    return os.environ.get("MPLOGGING_SESSION")
 
 
 def report_levels(names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import multiprocessing
@@ -134,3 +135,38 @@ def test_without_the_private_name_nothing_happens(monkeypatch):
 
     monkeypatch.setattr(multiprocessing, "current_process", Process)
     Passport("nowhere").issue()()
+
+
+def test_worker_of_a_partial(tmp_path):
+    """What has no name of its own is logged as it is, and pickled as it always was."""
+    partial = mplogging.worker(functools.partial(int, "x"))
+    with mplogging.LogSession(tmp_path / "app.log", format="%(message)s"):
+        with pytest.raises(ValueError):
+            partial()
+        with pytest.raises(ValueError):
+            pickle.loads(pickle.dumps(partial))()
+    (path,) = tmp_path.iterdir()
+    said = "uncaught exception in functools.partial(<class 'int'>, 'x')"
+    assert path.read_text().count(said) == 2
+
+
+def test_bound_methods_are_equal():
+    """As those of any function are."""
+    one, other = jobs.Counter(1), jobs.Counter(1)
+    assert one.count == one.count and hash(one.count) == hash(one.count)
+    assert one.count != other.count and one.count != one
+
+
+@pytest.mark.parametrize("kind", ["generator", "async generator"])
+def test_a_session_around_what_works_later(tmp_path, kind):
+    """It would be over before the first line runs: refused."""
+
+    def generator():
+        yield
+
+    async def async_generator():
+        yield
+
+    function = generator if kind == "generator" else async_generator
+    with pytest.raises(TypeError, match="generator"):
+        mplogging.LogSession(tmp_path / "app.log")(function)

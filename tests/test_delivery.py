@@ -100,12 +100,15 @@ def test_lines_of_several_periods(tmp_path, file):
     assert delivery.counts["records"] == 13
 
 
-def test_the_newest_period_is_the_one_asked_for(file):
-    """After a line of tomorrow, lines of tomorrow come in one go; an older one changes nothing."""
+def test_the_newest_period_is_the_one_asked_for(file, monkeypatch):
+    """Tomorrow, that day's lines come in one go; an older or a future one changes nothing."""
     delivery = Delivery(file)
     assert delivery.start <= NOON < delivery.end
     delivery.deliver(events(line("yesterday", NOON - DAY)))
     assert delivery.start <= NOON < delivery.end
+    delivery.deliver(events(line("a clock gone wild", NOON + DAY)))
+    assert delivery.start <= NOON < delivery.end
+    monkeypatch.setattr(time, "time", lambda: NOON + DAY)
     delivery.deliver(events(line("tomorrow", NOON + DAY), line("today")))
     assert delivery.start <= NOON + DAY < delivery.end
 
@@ -296,7 +299,7 @@ def test_incomplete(tmp_path, file):
         delivery.deliver(events(Message(HELLO, 5, 0.0, b"Worker-5")))
         delivery.deliver(events(Message(INCOMPLETE, pid, NOON, b"2 of 3")))
     assert lines_of(tmp_path) == [
-        f"WARNING process {who} died in the midst of a large record, which is dropped:"
+        f"WARNING process {who} left a large record unfinished, which is dropped:"
         " 2 of 3 parts came"
         for who in ("5 (Worker-5)", "6 (unnamed)")
     ]

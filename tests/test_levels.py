@@ -56,6 +56,31 @@ def test_there_and_back():
     assert done.stdout == "[3, 5, 40, 7]\nTRACE WARN! 4\n", done.stderr
 
 
+def test_loggers_that_are_made_later():
+    """They get their level then: of the program's own class, and not disabled as existing ones."""
+    logging.getLogger("levels.a").setLevel(logging.DEBUG)
+    logging.getLogger("levels.b").setLevel(logging.ERROR)
+    data = pickle.dumps(Levels.now())
+    program = (
+        "import logging, logging.config, pickle, sys\n"
+        "levels = pickle.loads(bytes.fromhex(sys.stdin.read()))\n"
+        "levels.apply(); levels.apply()\n"
+        "print([name for name in logging.root.manager.loggerDict if 'levels' in name])\n"
+        "class Logger(logging.Logger): pass\n"
+        "logging.setLoggerClass(Logger)\n"
+        "logging.config.dictConfig({'version': 1})\n"
+        "one, other = logging.getLogger('levels.b'), logging.getLogger('levels').getChild('a')\n"
+        "for logger in (one, other):\n"
+        "    print(type(logger).__name__, logger.level, logger.disabled)\n"
+        "logging.getLogger('levels.a').setLevel(7)\n"
+        "print(logging.getLogger('levels.a').level, 'getLogger' in vars(logging.root.manager))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=data.hex(), capture_output=True, text=True
+    )
+    assert done.stdout == "[]\nLogger 40 False\nLogger 10 False\n7 False\n", done.stderr
+
+
 def test_only_loggers_with_a_level_of_their_own():
     """A logger without one, and a mere part of a name, are not in it."""
     logging.getLogger("levels.a").setLevel(logging.DEBUG)

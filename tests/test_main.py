@@ -12,7 +12,7 @@ import pytest
 from conftest import START_METHODS, texts
 
 SCRIPT = """
-import logging, multiprocessing, sys
+import logging, multiprocessing, os, sys
 
 logging.basicConfig(level=logging.INFO)
 
@@ -24,7 +24,7 @@ def work(number):
 
 if __name__ == "__main__":
     multiprocessing.set_start_method(sys.argv[1])
-    assert __file__ == "script.py", __file__
+    assert __file__ == os.path.abspath("script.py"), __file__
     with multiprocessing.Pool(2) as pool:
         print(sum(pool.map(work, range(10))))
     exec(sys.argv[2])
@@ -70,7 +70,8 @@ def test_run_ends_as_the_script_does(run, tmp_path, end, status, said):
     assert done.returncode == status
     assert said in done.stderr
     if "KeyError" in end:
-        assert 'File "script.py"' in done.stderr and "mplogging" not in done.stderr
+        assert f'File "{tmp_path}/script.py"' in done.stderr
+        assert "mplogging" not in done.stderr
     (text,) = texts(tmp_path / "logs").values()
     assert text.count("work: number") == 10
 
@@ -113,6 +114,25 @@ def test_a_script_that_sets_up_its_own_handlers(run, tmp_path, setup):
     assert text.count("work: number") == 10 and text.count("from main") == 1
 
 
+def test_a_script_goes_on_in_threads(run, tmp_path):
+    """And in what it has registered with `atexit`: the session lasts as long as the program."""
+    (tmp_path / "script.py").write_text(
+        "import atexit, logging, threading, time\n"
+        "def poll():\n"
+        "    while threading.main_thread().is_alive(): time.sleep(0.01)\n"
+        "    logging.info('from a thread')\n"
+        "atexit.register(logging.info, 'from atexit')\n"
+        "threading.Thread(target=poll).start()\n"
+        "logging.info('from main')\n"
+    )
+    done = run("run", "script.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    (text,) = texts(tmp_path / "logs").values()
+    assert [line.split(": ")[1] for line in text.splitlines()] == [
+        "from main", "from a thread", "from atexit",
+    ]
+
+
 def test_a_script_with_a_syntax_error(run, tmp_path):
     """Is reported as Python reports it."""
     (tmp_path / "script.py").write_text("def\n")
@@ -143,3 +163,16 @@ def test_demo_hashes_its_own_package_by_default(run, tmp_path):
     done = run("demo")
     assert done.returncode == 0
     assert "_session.py" in "".join(texts(tmp_path / "logs").values())
+
+
+def test_demo_on_a_terminal_that_shows_less(tmp_path):
+    """What it can't show is escaped."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "\u00e4.bin").write_bytes(b"x")
+    done = subprocess.run(
+        [sys.executable, "-m", "mplogging", "demo", "data", "--processes", "1"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\xe4.bin" in done.stdout

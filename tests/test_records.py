@@ -198,3 +198,22 @@ def test_no_record(data):
     """Other data raise an `Exception`, which the reader counts."""
     with pytest.raises(Exception):  # noqa: B017
         load_record(data)
+
+
+def test_past_the_programs_own_record_factory():
+    """A factory need not stand empty records: they are made by nobody but us."""
+    program = (
+        "import logging\n"
+        "def factory(name, *args, **options):\n"
+        "    record = logging.LogRecord(name, *args, **options)\n"
+        "    record.head = name.rsplit('.', 1)[0]\n"
+        "    return record\n"
+        "logging.setLogRecordFactory(factory)\n"
+        "import mplogging\n"
+        "from mplogging._records import dump_record, load_record, own_record\n"
+        "record = logging.getLogger('a.b').makeRecord('a.b', 20, '', 0, 'x', (), None)\n"
+        "print(load_record(dump_record(record))[0].head)\n"
+        "print(own_record(30, 'of %s', 'ours').getMessage())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "a\nof ours\n", done.stderr

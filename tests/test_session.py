@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -18,6 +19,8 @@ import pytest
 from conftest import texts
 
 import mplogging
+from mplogging._frames import LINE, MARK
+from mplogging._listener import STOP
 
 FORMAT = "%(levelname)s %(processName)s %(name)s %(message)s"
 
@@ -101,8 +104,9 @@ def test_logging_set_up_within_the_session(new_session, directory):
     logging.info("first")
     logging.basicConfig(force=True, handlers=[logging.NullHandler()])
     logging.info("second")
-    with pytest.warns(mplogging.MPLoggingWarning, match="set up anew"):
+    with pytest.warns(mplogging.MPLoggingWarning, match="set up anew") as caught:
         session.stop()
+    assert caught[0].filename == __file__
     assert root.handlers == before
     assert [line.split()[-1] for line in lines_in(directory)] == ["first"]
 
@@ -212,6 +216,36 @@ def test_a_users_own_initializer(new_session, directory, context):
         with context.Pool(1, session.wrap(jobs.prepare), ("care",)) as pool:
             pool.map(jobs.say, [1])
     assert lines_in(directory) == ["prepared with care", "number 1"]
+
+
+def test_an_initializer_that_sets_up_logging(new_session, directory, context):
+    """The session's handler stays, beside what it has set up."""
+    with new_session() as session:
+        with context.Pool(1, session.wrap(jobs.set_up_logging)) as pool:
+            pool.map(jobs.say, [1, 2])
+            assert pool.apply(jobs.root_handlers, (0,)) == ["NullHandler", "QueueHandler"]
+    assert lines_in(directory) == ["number 1", "number 2"]
+
+
+def test_a_worker_that_sets_up_logging(directory, context):
+    """What it logs from then on goes elsewhere: at its end that is said."""
+    program = """
+import multiprocessing, sys, jobs, mplogging
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    with mplogging.LogSession(sys.argv[2], captureWarnings=False):
+        process = context.Process(target=jobs.say_after_set_up, args=(1,))
+        process.start()
+        process.join()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, context.get_start_method(), str(directory / "app.log")],
+        capture_output=True, text=True, timeout=30,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.count("logging was set up anew") == 1
+    assert lines_in(directory) == []
 
 
 def test_an_initializers_exception_reaches_the_pool(new_session, context):
@@ -342,6 +376,23 @@ def test_a_session_within_a_worker(new_session, directory, tmp_path, context):
     assert lines_in(directory) == ["before", "after"]
     (own,) = texts(tmp_path / "own").values()
     assert own == "within\nnumber 7\n"
+
+
+def test_a_session_that_a_worker_leaves_to_its_end(directory, context):
+    """It is stopped there, though children of multiprocessing don't run `atexit`."""
+    child = context.Process(target=jobs.begin_session, args=(directory / "app.log",))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert records_of(lines_in(directory)) == {0: list(range(10))}
+
+
+def test_the_environment_of_a_worker(new_session, context):
+    """It names the session that the worker is attached to, whenever its server was started."""
+    for _ in range(2):
+        with new_session() as session:
+            with context.Pool(1) as pool:
+                assert pool.map(jobs.report_environment, [1]) == [session.address]
 
 
 # -- levels, warnings, handlers ------------------------------------------------------------
@@ -583,6 +634,23 @@ def test_attaching_from_a_subprocess(new_session, directory, way):
     assert "MPLOGGING_SESSION" not in os.environ
 
 
+def test_attaching_elsewhere_within_a_session(new_session, directory):
+    """The process of a running session stays with it: an error, and nothing is lost."""
+    with new_session():
+        code = "import sys, mplogging\nwith mplogging.LogSession(sys.argv[1]) as other:\n" \
+            "    print(other.address, flush=True)\n    sys.stdin.read()\n"
+        other = subprocess.Popen(
+            [sys.executable, "-c", code, str(directory.parent / "other" / "x.log")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        address = other.stdout.readline().strip()
+        with pytest.raises(mplogging.SessionError, match="running session"):
+            mplogging.attach(address)
+        other.communicate("")
+        logging.info("here")
+    assert lines_in(directory) == ["here"]
+
+
 def test_attaching_to_what_is_no_session(new_session, tmp_path):
     """An ended session, a looser mode, a link and no address are refused, clearly."""
     with new_session() as session:
@@ -650,6 +718,40 @@ def test_foreign_objects_in_the_queue(new_session, directory):
         "before None", "before 'text'", "before (1, 2)", "after", "3 in all: corrupt",
     ]  # fmt: skip
     assert session.stats().corrupt == 3
+    queue.close()
+    queue.join_thread()
+
+
+class Unloadable:
+    """Can be pickled, and not unpickled."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_what_cannot_be_unpickled_in_the_queue(new_session, directory):
+    """Nor does it harm those that came before and after it in one go, at the end too."""
+    queue = multiprocessing.Queue()
+    with new_session(queue=queue) as session:
+        attachment = mplogging._worker.attached()
+        queue.put(Unloadable())
+        for number in range(50):
+            queue.put((LINE, os.getpid(), time.time(), b"line %d\n" % number))
+        queue.put((LINE, os.getpid(), "noon", b"no time\n"))
+        for item in (Unloadable(), Unloadable()):
+            queue.put(item)
+        logging.info("after")
+        assert session.flush(10)
+        attachment.handler.queue.send(MARK, 0.0, STOP)
+        queue.put(Unloadable())
+        logging.info("at the end")
+    lines = lines_in(directory)
+    assert [line for line in lines if line.startswith("line ")] == [
+        f"line {number}" for number in range(50)
+    ]
+    assert "after" in lines and "at the end" in lines
+    stats = session.stats()
+    assert stats.corrupt + stats.failed == 5
     queue.close()
     queue.join_thread()
 
@@ -730,6 +832,25 @@ def test_a_directory_as_filename(tmp_path):
     """Refused when the session is made."""
     with pytest.raises(mplogging.ConfigError, match=re.escape(str(tmp_path))):
         mplogging.LogSession(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mplogging-listener", "mplogging-StreamHandler"])
+def test_a_thread_that_cannot_be_started(new_session, monkeypatch, name):
+    """That error is the user's to see; nothing of the session is left, and the next one works."""
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    handlers = [logging.NullHandler(), logging.StreamHandler()]
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        new_session(handlers=handlers).start()
+    monkeypatch.undo()
+    with new_session():
+        logging.info("works")
 
 
 def test_an_unwritable_place(tmp_path, runtime_directory):
