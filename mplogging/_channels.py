@@ -7,7 +7,7 @@ import queue as queues
 import time
 import weakref
 from collections.abc import Iterator
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 from . import _pipe
 from ._direct import DirectWriter
@@ -16,6 +16,13 @@ from ._errors import SessionClosedError
 from ._files import DatedFileHandler
 from ._frames import HELLO, Message
 from ._place import Place
+
+
+class QueueAddress(NamedTuple):
+    """The address of a session over a queue; it travels where the queue does."""
+
+    queue: Any
+    config: bytes
 
 
 class Sender(Protocol):
@@ -40,6 +47,9 @@ class Channel(Protocol):
         """True if something stands there that nobody reads any more."""
 
     def drop_count(self) -> DropCount: ...
+
+    def publish(self, config: bytes) -> str | QueueAddress:
+        """Let processes that attach from now on have this configuration; returns the address."""
 
     def close(self) -> None: ...
 
@@ -87,6 +97,10 @@ class PipeChannel:
     def drop_count(self) -> DropCount:
         return DropCount(self.place)
 
+    def publish(self, config: bytes) -> str | QueueAddress:
+        self.place.write_config(config)
+        return self.place.path
+
     def close(self) -> None:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
@@ -120,6 +134,9 @@ class QueueChannel:
 
     def drop_count(self) -> DropCount:
         return DropCount(None)
+
+    def publish(self, config: bytes) -> str | QueueAddress:
+        return QueueAddress(self._queue, config)
 
     def close(self) -> None:
         pass

@@ -29,7 +29,7 @@ from ._frames import (
 from ._records import load_record, own_record
 
 
-class Taker(Protocol):
+class RecordTaker(Protocol):
     """What a record can be offered to; a `Sideline`, usually."""
 
     @property
@@ -69,7 +69,7 @@ class Delivery:
     def __init__(
         self,
         file: DatedFileHandler | None,
-        sidelines: Sequence[Taker] = (),
+        sidelines: Sequence[RecordTaker] = (),
         on_mark: Callable[[bytes], None] = lambda payload: None,
     ) -> None:
         self._file = file
@@ -79,7 +79,7 @@ class Delivery:
         self._names: dict[int, str] = {}
         self._dropped: collections.Counter[int] = collections.Counter()  # by pid, as reported
         self.counts: collections.Counter[str] = collections.Counter()
-        self._takers = {
+        self._take_by_kind = {
             LINE: self._take_line,
             RECORD: self._take_record,
             HELLO: self._take_hello,
@@ -104,12 +104,12 @@ class Delivery:
                 self._on_mark(message.payload)
                 continue
             try:
-                self._takers[message.kind](message)
+                self._take_by_kind[message.kind](message)
             except Exception as error:
-                self.note("failed", f"a record of process {message.pid} was of no use: {error!r}")
+                self.mishap("failed", f"a record of process {message.pid} was of no use: {error!r}")
         self._write_strays()
         if batch.corrupt:
-            self.note("corrupt", "bytes came through the pipe that are no record", batch.corrupt)
+            self.mishap("corrupt", "bytes came through the pipe that are no record", batch.corrupt)
 
     def warn(self, text: str, *args: object) -> None:
         """Log a warning of mplogging's own, to the file and the handlers."""
@@ -123,7 +123,7 @@ class Delivery:
         for sideline in self._sidelines:
             sideline.offer(record)
 
-    def note(self, what: str, text: str, count: int = 1) -> None:
+    def mishap(self, what: str, text: str, count: int = 1) -> None:
         """Count a mishap, and warn of the first of its kind."""
         self.counts[what] += count
         if self.counts[what] == count:
@@ -174,7 +174,7 @@ class Delivery:
         for sideline in self._sidelines:
             sideline.offer(record)
         if problem is not None:
-            self.note("failed", f"extra fields of a record could not be unpickled: {problem!r}")
+            self.mishap("failed", f"extra fields of a record could not be unpickled: {problem!r}")
 
     def _take_hello(self, message: Message) -> None:
         self._names[message.pid] = message.payload.decode("utf-8", "replace")
@@ -236,7 +236,7 @@ class Delivery:
             self._file.write(created, lines)
         except Exception as error:
             if len(lines) == 1:
-                self.note("failed", f"a line could not be written: {error!r}")
+                self.mishap("failed", f"a line could not be written: {error!r}")
                 return
             for line in lines:  # one of them is at fault, its neighbours are not
                 self._write(created, [line])

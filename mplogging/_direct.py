@@ -44,7 +44,7 @@ class DirectWriter:
         self._writer = writer
         self._lock = threading.RLock()
         if file is not None:
-            file.take_over()
+            file.cut_half_lines()
 
     def send(self, kind: int, created: float, payload: bytes) -> None:
         """Write the message's line, after all that stands in the pipe."""
@@ -79,7 +79,7 @@ class DirectWriter:
             finally:
                 place.unlock()
         except OSError as error:
-            self._delivery.note("failed", f"what stood in the pipe could not be read: {error}")
+            self._delivery.mishap("failed", f"what stood in the pipe could not be read: {error}")
 
     def _drain(self, place: Place) -> None:
         decoder = Decoder(_pipe.FRAME_BYTES)

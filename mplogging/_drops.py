@@ -47,8 +47,8 @@ _NONE = Dropped(0, 0.0, 0.0, "")
 class DropCount:
     """The drops of this process: in memory, and in a file of the session's place.
 
-    Whoever adds one never waits, for it may be a signal handler that interrupts
-    another: what comes while the counts are in use is seen to by their user.
+    `add` may run in a signal handler that interrupts another `add`, or `take`. So it
+    never waits for the lock: it queues its drop, and whoever has the lock counts it.
 
     Args:
         place: Where the file goes; None for memory only.
@@ -62,12 +62,13 @@ class DropCount:
         self._all = self._unreported = _NONE
 
     def add(self, created: float, process_name: str) -> None:
-        """One more."""
+        """Count a dropped record; never waits."""
         self._news.append(Dropped(1, created, created, process_name))
         self._count_news()
 
     def take(self) -> Iterator[Dropped]:
-        """What is still to be reported; goes for reported once the caller comes back."""
+        """What is not reported yet, if anything. It counts as reported once the caller
+        asks for the next item; one whose sending fails comes again."""
         if self._lock.acquire(blocking=False):
             try:
                 if self._unreported.records:

@@ -20,13 +20,14 @@ from typing import Any
 
 from ._appending import Access
 from ._backlog import Backlog
-from ._checks import check
 from ._compression import Compressor
 from ._errors import MPLoggingError
+from ._file_arguments import check
 from ._lines import LineFormat
 from ._link import StableLink, link_path
 from ._lock import IS_AVAILABLE, FileLock, NoLock
 from ._names import FileNames
+from ._numbers import seconds_of
 from ._periods import Calendar
 from ._records import own_record
 from ._retention import Retention
@@ -50,9 +51,11 @@ class DatedFileHandler(logging.Handler):
         interval: How many of these make a period; counted from a fixed point,
             so that all processes agree.
         backupCount: Old files to keep beside the active one; 0 keeps all.
+        encoding: Of the files; None is UTF-8.
         delay: Open the file at the first record only.
         utc: Periods by UTC rather than by local time.
         atTime: When the day or week begins, for "midnight", "D" and "W0" to "W6".
+        errors: What becomes of text that `encoding` lacks; None is "strict".
         suffix: strftime pattern in place of the one that belongs to `when`.
         maxAge: How long to keep a file after its period: a timedelta or
             seconds; 0 keeps all.
@@ -111,8 +114,7 @@ class DatedFileHandler(logging.Handler):
     ) -> None:
         settings = dict(locals())
         del settings["self"], settings["__class__"]
-        age = maxAge.total_seconds() if isinstance(maxAge, datetime.timedelta) else maxAge
-        check(settings, age)
+        check(settings)
         self.encoding = "utf-8" if encoding is None else encoding
         self.errors = "strict" if errors is None else errors
         self.utc, self.atTime, self.interval = bool(utc), atTime, interval
@@ -138,7 +140,7 @@ class DatedFileHandler(logging.Handler):
             functools.partial(FileLock, lockTimeout, is_shared) if has_lock else NoLock,
             Access(mode, dirMode, lines.file_header, lines.terminator, lines.unit_bytes),
             maxBytes,
-            Retention(names, backupCount, age, maxTotalBytes),
+            Retention(names, backupCount, seconds_of(maxAge), maxTotalBytes),
             StableLink(link, names, FileLock(1.0) if has_lock else NoLock()) if link else None,
             self._compressor,
             self._report,
@@ -277,10 +279,10 @@ class DatedFileHandler(logging.Handler):
         except MPLoggingError:
             self.handleError(own_record(logging.ERROR, message))
 
-    def take_over(self) -> None:
-        """Go on for a process that was killed: half a line at a file's end is what
-        it left of a write that was cut short, and is cut off. Otherwise half a
-        line that is found on opening stays, with a line of its own."""
+    def cut_half_lines(self) -> None:
+        """From now on, half a line that is found when a file is opened is cut off: it
+        is what a killed process left of its last write. Otherwise one that an
+        earlier run left stays, as a line of its own."""
         self._series.cut_since = 0.0
 
     def after_fork(self) -> None:

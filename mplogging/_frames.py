@@ -123,26 +123,28 @@ class Decoder:
             elif self._is_frame_at(data, position):
                 if stop > size:
                     break
-                inner = stop
+                inside = stop
                 if not self._is_frame_at(data, stop):
-                    inner = self._next_header(data, position + 1)
-                if inner < stop:  # a header in its midst, none at its end: a false length
+                    inside = self._next_header(data, position + 1)
+                if inside < stop:  # a header in its midst, none at its end: a false length
                     corrupt += 1
-                    stop = inner
+                    stop = inside
                 else:
                     pid = _HEADER.unpack_from(data, position)[2]
                     message = self._message(tag, pid, created, data[body:stop], events)
                     if message is not None:
                         _sort_in(message, start, end, lines, events)
             else:
+                # No frame begins here: garbage, or the frame before claimed too great a
+                # length and ended within another, whose header stands inside it. Only
+                # a line can have, as the short way above does not look ahead: then it
+                # was none, and decoding goes on at that header.
                 corrupt += 1
                 stop = self._next_header(data, position)
-                inner = self._next_header(data, previous + 1) if position else stop
-                if inner < position:
-                    # The same of what seemed a line just before. The fast path
-                    # above does not look ahead.
+                inside = self._next_header(data, previous + 1) if position else stop
+                if inside < position:
                     lines.pop()
-                    stop = inner
+                    stop = inside
             previous, position = position, stop
         self._carry = data[position:]
         return Batch(lines, events, corrupt)

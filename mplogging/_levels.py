@@ -6,6 +6,7 @@ import logging
 from typing import NamedTuple
 
 from ._errors import ConfigError
+from ._numbers import is_whole
 
 
 class Levels(NamedTuple):
@@ -77,8 +78,8 @@ def check_level(argument: str, level: int | str) -> int:
     Raises:
         ConfigError: There is no such level; names the argument.
     """
-    if isinstance(level, int) and not isinstance(level, bool) and level >= 0:
-        return level
+    if is_whole(level):
+        return int(level)
     number = logging._nameToLevel.get(level) if isinstance(level, str) else None
     if number is None:
         raise ConfigError(

@@ -130,11 +130,12 @@ def _compiled(formatter: logging.Formatter) -> Text:
 def _percent_line(
     formatter: logging.Formatter, terminator: str, encoding: str, errors: str
 ) -> Line | None:
-    """The same, and encoded, for a %-format: the time is written into it, and
-    stays while it is the same to the millisecond.
+    """The whole line, encoded, for a %-format; None for one that `_parsed` doesn't take.
 
-    Of a log call's 10 µs, 0.15 go into a number for the milliseconds, 0.2 into
-    the `__dict__` that a record hasn't got until it is asked for.
+    The time is written into the format, and stays there while it is the same to the
+    millisecond: of a log call's 10 µs, 0.15 go into a number for the milliseconds.
+    The other fields are the record's attributes: 0.2 go into a record's `__dict__`,
+    which it hasn't got until it is asked for.
     """
     parsed = _parsed(formatter)
     if parsed is None:
@@ -145,7 +146,8 @@ def _percent_line(
     text_end = -len(terminator) or None
     uses_msecs = _milliseconds(formatter) is not None
     asctime_of = _asctime(formatter)
-    kept = (0.0, 0.0, 0.0, pieces[0])  # as in `_asctime`
+    # The second's begin and end, its milliseconds, and the format with that time in it.
+    kept = (0.0, 0.0, 0.0, pieces[0])  # replaced as a whole, so that threads see it complete
 
     def line(record: logging.LogRecord) -> bytes:
         nonlocal kept

@@ -159,7 +159,7 @@ class QueueListener(logging.handlers.QueueListener):
         if self._has_ended.is_set():
             return  # it was abandoned, and what it worked with has been closed
         with contextlib.suppress(Exception):
-            self.delivery.note("failed", f"the listener met an error: {error!r}")
+            self.delivery.mishap("failed", f"the listener met an error: {error!r}")
         time.sleep(_PAUSE_AFTER_ERROR)
 
 

@@ -44,13 +44,15 @@ class Outputs:
 
     def record_level(self) -> int:
         """The level from which on a handler beside the file wants the record itself."""
-        return min((line.handler.level for line in self.sidelines), default=NEVER)
+        return min((sideline.handler.level for sideline in self.sidelines), default=NEVER)
 
     def finish_handlers(self, deadline: float) -> Mapping[str, int]:
         """Let them end; returns those that have not by the deadline, with what they still had."""
-        for line in self.sidelines:
-            line.end()  # so that one that is stuck takes no time from the others
-        left = {repr(line.handler): line.finish(deadline) for line in self.sidelines}
+        for sideline in self.sidelines:
+            sideline.end()  # so that one that is stuck takes no time from the others
+        left = {
+            repr(sideline.handler): sideline.finish(deadline) for sideline in self.sidelines
+        }
         return {name: count for name, count in left.items() if count}
 
     def release_file(self, deadline: float) -> int:

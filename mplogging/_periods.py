@@ -19,6 +19,7 @@ import time
 from typing import NamedTuple
 
 from ._errors import ConfigError
+from ._numbers import is_whole
 
 _DAY = 86_400
 _EPOCH = datetime.datetime(1970, 1, 1)
@@ -76,7 +77,7 @@ class Calendar:
             raise ConfigError(
                 f"when must be 'S', 'M', 'H', 'D', 'midnight' or 'W0' to 'W6', got {when!r}"
             )
-        if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
+        if not is_whole(interval, 1):
             raise ConfigError(f"interval must be an int of 1 or more, got {interval!r}")
         unit, self.suffix = _UNITS[self.when]
         self.step = unit * interval

@@ -4,7 +4,7 @@
         attached                 empty; LOCK_SH by every process that is attached
         config                   what a worker needs to know
         pipe                     the FIFO
-        dropped-4711             what worker 4711 had to drop (`_drops`)
+        dropped-4711-…           what worker 4711 had to drop (`_drops`)
 
 Both locks are the kernel's, so they tell the truth whatever way a process died.
 """

@@ -19,7 +19,7 @@ import warnings
 from typing import Any, Callable
 
 from . import _pipe
-from ._channels import Channel, PipeChannel, QueueChannel
+from ._channels import Channel, PipeChannel, QueueAddress, QueueChannel
 from ._config import Config, pickled
 from ._decorators import Passport
 from ._drops import read_drops
@@ -36,7 +36,6 @@ from ._sources import PipeSource, QueueSource, Source
 from ._stats import SessionStats
 from ._worker import (
     Attachment,
-    QueueAddress,
     attached,
     multiprocessing_util,
     set_attached,
@@ -142,7 +141,7 @@ class Run:
         self._outputs = outputs = Outputs(self._settings)
         undo.callback(self._release_file)
         config = self._make_config()
-        self.address = self._publish(config)
+        self.address = channel.publish(pickle.dumps(config))
         self._listener = listener = QueueListener(source, outputs.file, outputs.sidelines)
         handler = ListenerSideHandler(channel, config)
         handler.listener = listener
@@ -164,7 +163,6 @@ class Run:
         if queue is None and not hasattr(os, "mkfifo"):
             queue = multiprocessing.Queue()
         if queue is not None:
-            self._queue = queue
             return QueueChannel(queue), QueueSource(queue)
         self._place = place = Place.make()
         undo.callback(place.close)  # twice does no harm
@@ -192,13 +190,6 @@ class Run:
             levels=levels,
         )
 
-    def _publish(self, config: Config) -> str | QueueAddress:
-        data = pickle.dumps(config)
-        if self._place is None:
-            return QueueAddress(self._queue, data)
-        self._place.write_config(data)
-        return self._place.path
-
     def _publish_levels(self) -> None:
         """A process is about to be started: it shall find the levels as they are now."""
         attachment = self._attachment
@@ -208,7 +199,7 @@ class Run:
         if levels != attachment.config.levels:
             attachment.config = attachment.config._replace(levels=levels)
             try:
-                self._publish(attachment.config)
+                attachment.channel.publish(pickle.dumps(attachment.config))
             except OSError:
                 pass  # the directory was cleared away: nobody can attach anyhow
 

@@ -8,13 +8,13 @@ import os
 from collections.abc import Iterable
 from typing import Any, Callable, TypeVar
 
+from ._channels import QueueAddress
 from ._decorators import Initializer, Wrapped
 from ._errors import SessionClosedError, SessionError
 from ._files import DatedFileHandler
 from ._run import Run
 from ._settings import check_timeout, checked
 from ._stats import SessionStats
-from ._worker import QueueAddress
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
@@ -42,7 +42,8 @@ class LogSession:
             pipe, with that queue's guarantees.
         autoAttach: Attach all children of `multiprocessing`, and forked ones,
             without code of theirs.
-        handleSignals: On SIGTERM, write everything and then end as without us.
+        handleSignals: On SIGTERM or SIGHUP, unless the program handles it, write
+            everything and then end as without us.
         stopTimeout: Seconds that leaving may take.
         handlerCapacity: How many records may wait for each further handler.
         handlerOverflow: "drop" or "block", when that many wait.

@@ -11,6 +11,7 @@ from ._config import NEVER
 from ._errors import ConfigError
 from ._files import DatedFileHandler
 from ._levels import check_level
+from ._numbers import is_seconds, is_whole
 from ._records import make_record
 
 DEFAULT_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
@@ -63,9 +64,7 @@ def checked(
     if dropBelow is not None and overflow != "drop":
         raise ConfigError(f"dropBelow={dropBelow!r} needs overflow='drop', got {overflow!r}")
     check_timeout("stopTimeout", stopTimeout)
-    if isinstance(handlerCapacity, bool) or not (
-        isinstance(handlerCapacity, int) and handlerCapacity > 0
-    ):
+    if not is_whole(handlerCapacity, 1):
         raise ConfigError(f"handlerCapacity must be 1 or more, got {handlerCapacity!r}")
     if queue is not None and not (hasattr(queue, "put_nowait") and hasattr(queue, "get")):
         raise ConfigError(f"queue must have the methods of queue.Queue, got {queue!r}")
@@ -109,8 +108,7 @@ def check_timeout(name: str, seconds: float) -> None:
     Raises:
         ConfigError: It is negative, or no number.
     """
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not (is_number and seconds >= 0):
+    if not is_seconds(seconds):
         raise ConfigError(f"{name} must be 0 or more, in seconds, got {seconds!r}")
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM ends the program as it would have, only that the log is complete."""
+"""SIGTERM and SIGHUP end the program as they would have, only that the log is complete."""
 
 from __future__ import annotations
 

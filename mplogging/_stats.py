@@ -21,7 +21,9 @@ class SessionStats(NamedTuple):
     failed: int = 0  # records that could not be written or handed to a handler
     corrupt: int = 0  # times that the pipe held what was no record
     lost: int = 0  # lines, because the disk was full for too long
-    unfinished: dict[str, int] = {}  # handlers that `stop` left behind, with what they still had
+    # What `stop` left behind: by handler, how many records a further one, lines the
+    # file's, and bytes in the pipe nobody has had.
+    unfinished: dict[str, int] = {}
 
     @classmethod
     def of(
@@ -38,9 +40,9 @@ class SessionStats(NamedTuple):
             bytes=counts["bytes"],
             workers=len(delivery.pids - {pid}),
             late=file.late if file else 0,
-            dropped=counts["dropped"] + sum(line.dropped for line in sidelines),
+            dropped=counts["dropped"] + sum(sideline.dropped for sideline in sidelines),
             incomplete=counts["incomplete"],
-            failed=counts["failed"] + sum(line.failed for line in sidelines),
+            failed=counts["failed"] + sum(sideline.failed for sideline in sidelines),
             corrupt=counts["corrupt"],
             lost=file.lost if file else 0,
             unfinished=dict(unfinished),

@@ -16,23 +16,16 @@ import pickle
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from ._channels import Channel, PipeChannel, QueueChannel, Sender, hello
+from ._channels import Channel, PipeChannel, QueueAddress, QueueChannel, Sender, hello
 from ._config import NEVER, Config
 from ._direct import DirectWriter
 from ._drops import DropCount
-from ._errors import MPLoggingWarning, SessionClosedError, SessionError
+from ._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
 from ._frames import DROPPED, LINE, RECORD, Message, join_record
 from ._place import ENVIRONMENT
 from ._records import dump_record
-
-
-class QueueAddress(NamedTuple):
-    """The address of a session over a queue; it travels where the queue does."""
-
-    queue: Any
-    config: bytes
 
 
 class QueueHandler(logging.handlers.QueueHandler):
@@ -236,6 +229,7 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
             `MPLOGGING_SESSION` says, which processes inherit from the session's.
 
     Raises:
+        ConfigError: The address can't be one.
         SessionClosedError: The session is over, or there is no address.
         UnsafeSessionError: The session directory is not this user's own with mode
             0700: somebody else could have written to it.
@@ -255,7 +249,7 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
         try:
             address = os.fspath(address)
         except TypeError:
-            raise SessionClosedError(
+            raise ConfigError(
                 f"address must be what session.address was, got {address!r}"
             ) from None
     if _attached is not None and _attached.address == address:

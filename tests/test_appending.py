@@ -129,11 +129,11 @@ def test_half_a_line_of_a_killed_writer_goes(tmp_path):
 
 
 def test_half_a_line_goes_when_taking_over(tmp_path):
-    """`take_over`: whose half line it is, is known."""
+    """`cut_half_lines`: whose half line it is, is known."""
     (tmp_path / NAME).write_bytes(b"whole\nhal")
     os.utime(tmp_path / NAME, (NOON, NOON))
     handler = handler_for(tmp_path)
-    handler.take_over()
+    handler.cut_half_lines()
     log(handler, "next")
     handler.close()
     assert texts(tmp_path) == {NAME: "whole\nnext\n"}

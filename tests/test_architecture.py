@@ -10,8 +10,8 @@ import pytest
 import mplogging
 
 ORDER = (
-    "_errors", "_levels", "_records", "_periods", "_names", "_lines", "_lock", "_appending",
-    "_retention", "_compression", "_link", "_series", "_backlog", "_checks", "_files",
+    "_errors", "_numbers", "_levels", "_records", "_periods", "_names", "_lines", "_lock",
+    "_appending", "_retention", "_compression", "_link", "_series", "_backlog", "_file_arguments", "_files",
     "_frames", "_place", "_pipe", "_drops", "_sidelines", "_delivery", "_direct",
     "_config", "_channels", "_worker", "_decorators", "_sources", "_listener", "_signals",
     "_settings", "_outputs", "_stats", "_run", "_session", "_demo",

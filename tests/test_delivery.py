@@ -283,8 +283,8 @@ def test_warnings_are_formatted_once(tmp_path, file):
     """Text of a message that is quoted in a warning is no format."""
     side = Side()
     delivery = Delivery(file, [side])
-    delivery.note("failed", "100% of %s and {}")
-    delivery.note("failed", "never seen")
+    delivery.mishap("failed", "100% of %s and {}")
+    delivery.mishap("failed", "never seen")
     delivery.warn("%s of %d", "one", 2)
     expected = ["100% of %s and {} (further ones are counted)", "one of 2"]
     assert lines_of(tmp_path) == [f"WARNING {text}" for text in expected]
