@@ -8,6 +8,7 @@
 of unrelated processes.
 """
 
+from ._attaching import attach
 from ._decorators import worker
 from ._errors import (
     ConfigError,
@@ -19,9 +20,9 @@ from ._errors import (
 )
 from ._files import DatedFileHandler
 from ._listener import QueueListener
+from ._queue_handler import QueueHandler
 from ._session import LogSession
 from ._stats import SessionStats
-from ._worker import QueueHandler, attach
 
 __all__ = [
     "ConfigError",

@@ -8,16 +8,14 @@ after the other, and whoever cuts, seals or counts (`max_bytes`) has it alone.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import time
 from collections.abc import Sequence
 from os import SEEK_CUR, SEEK_END, lseek, write  # by name: 0.7 % of a log call
 from time import monotonic
-from typing import NamedTuple
 
 from ._lock import UNLOCK, FileLock, flock
+from ._opening import Access, open_for_append
 
 # How often (seconds) to look whether the file still stands under its name.
 # Compression waits for longer than this since the last write.
@@ -48,16 +46,6 @@ class Full(Unwritten):
 
 class Failed(Unwritten):
     """The system refused to write; `__cause__` is its error."""
-
-
-class Access(NamedTuple):
-    """How files and directories are made, and what a file begins and ends with."""
-
-    mode: int | None = None
-    dir_mode: int | None = None
-    header: bytes = b""
-    terminator: bytes = b"\n"
-    unit_bytes: int = 1  # every character takes a multiple of it
 
 
 class AppendFile:
@@ -266,56 +254,3 @@ def _is_foreign(error: OSError) -> bool:
     return traceback is not None and not str(
         traceback.tb_frame.f_globals.get("__name__")
     ).startswith(__package__ + ".")
-
-
-def open_for_append(path: str, access: Access) -> tuple[int, bool]:
-    """Open, or make, a regular file; says whether it was made."""
-    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-    while True:
-        try:
-            descriptor = os.open(path, flags | _nofollow(path))
-            break
-        except FileNotFoundError:
-            pass
-        try:
-            descriptor = os.open(
-                path, flags | os.O_CREAT | os.O_EXCL,
-                0o666 if access.mode is None else access.mode,
-            )
-        except FileNotFoundError:
-            make_directories(os.path.dirname(path), access.dir_mode)
-        except FileExistsError:
-            if os.path.islink(path) and not os.path.exists(path):
-                raise  # a link to nowhere: neither open nor create can work
-        else:
-            if access.mode is not None:
-                os.fchmod(descriptor, access.mode)
-            return descriptor, True
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", path)
-    return descriptor, False
-
-
-def make_directories(path: str, mode: int | None) -> None:
-    """`os.makedirs`, where `mode` holds for every directory made, whatever the umask."""
-    if os.path.isdir(path):
-        return
-    make_directories(os.path.dirname(path), mode)
-    try:
-        os.mkdir(path)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise  # a file, or a link to nowhere: another try would end here too
-        return
-    if mode is not None:
-        os.chmod(path, mode)
-
-
-def _nofollow(path: str) -> int:
-    """In a directory that others write to, a link may be their trap."""
-    try:
-        others_write = os.stat(os.path.dirname(path)).st_mode & 0o022
-    except OSError:
-        return 0
-    return getattr(os, "O_NOFOLLOW", 0) if others_write else 0

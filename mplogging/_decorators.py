@@ -11,10 +11,10 @@ import sys
 import warnings
 from typing import Any, Callable, Generic, TypeVar, cast, overload
 
+from ._attaching import attach, attached, stay_attached
 from ._channels import QueueAddress
 from ._errors import MPLoggingWarning
 from ._levels import check_level
-from ._worker import attach, attached, stay_attached
 
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, a quarter of our import time.
 _LATER = 0x20 | 0x80 | 0x200

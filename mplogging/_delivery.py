@@ -106,7 +106,7 @@ class Delivery:
             try:
                 self._take_by_kind[message.kind](message)
             except Exception as error:
-                self.mishap("failed", f"a record of process {message.pid} was of no use: {error!r}")
+                self.mishap("failed", f"a record of process {message.pid} is of no use: {error!r}")
         self._write_strays()
         if batch.corrupt:
             self.mishap("corrupt", "bytes came through the pipe that are no record", batch.corrupt)

@@ -18,7 +18,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from ._appending import Access
 from ._backlog import Backlog
 from ._compression import Compressor
 from ._errors import MPLoggingError
@@ -28,6 +27,7 @@ from ._link import StableLink, link_path
 from ._lock import IS_AVAILABLE, FileLock, NoLock
 from ._names import FileNames
 from ._numbers import seconds_of
+from ._opening import Access
 from ._periods import Calendar
 from ._records import own_record
 from ._retention import Retention

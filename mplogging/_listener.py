@@ -19,9 +19,9 @@ from ._direct import DirectWriter
 from ._errors import SessionError
 from ._files import DatedFileHandler
 from ._frames import Batch, Message
+from ._queue_handler import QueueHandler
 from ._sidelines import Sideline
 from ._sources import Source
-from ._worker import QueueHandler
 
 # Were an error to last, it must not eat a processor.
 _PAUSE_AFTER_ERROR = 0.003

@@ -19,6 +19,13 @@ import warnings
 from typing import Any, Callable
 
 from . import _pipe
+from ._attaching import (
+    Attachment,
+    attached,
+    multiprocessing_util,
+    set_attached,
+    warn_of_set_up,
+)
 from ._channels import Channel, PipeChannel, QueueAddress, QueueChannel
 from ._config import Config, pickled
 from ._decorators import Passport
@@ -34,13 +41,6 @@ from ._settings import Settings
 from ._signals import Signals
 from ._sources import PipeSource, QueueSource, Source
 from ._stats import SessionStats
-from ._worker import (
-    Attachment,
-    attached,
-    multiprocessing_util,
-    set_attached,
-    warn_of_set_up,
-)
 
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 

@@ -11,11 +11,12 @@ import time
 from collections.abc import Sequence
 from typing import Callable
 
-from ._appending import Access, AppendFile, Failed, Full, Unwritten
+from ._appending import AppendFile, Failed, Full, Unwritten
 from ._compression import ALGORITHMS, Compressor
 from ._link import StableLink
 from ._lock import FileLock
 from ._names import FileNames
+from ._opening import Access
 from ._periods import Calendar, Period
 from ._retention import Retention
 

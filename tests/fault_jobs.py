@@ -25,7 +25,7 @@ from pathlib import Path
 from ledgers import FORMAT, LEDGERS, LOGS, Ledger
 
 import mplogging
-from mplogging._worker import attached
+from mplogging._attaching import attached
 
 ENOUGH = "enough"
 ALIVE = "alive"

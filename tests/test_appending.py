@@ -17,7 +17,8 @@ from conftest import texts
 from programs import end, start
 
 from mplogging import DatedFileHandler
-from mplogging._appending import Access, AppendFile, open_for_append
+from mplogging._appending import AppendFile
+from mplogging._opening import Access, open_for_append
 
 NOON = 1_000_000_000.0
 NAME = "app.log.2001-09-09"

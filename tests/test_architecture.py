@@ -11,11 +11,11 @@ import mplogging
 
 ORDER = (
     "_errors", "_numbers", "_levels", "_records", "_periods", "_names", "_lines", "_lock",
-    "_appending", "_retention", "_compression", "_link", "_series", "_backlog", "_file_arguments", "_files",
-    "_frames", "_place", "_pipe", "_drops", "_sidelines", "_delivery", "_direct",
-    "_config", "_channels", "_worker", "_decorators", "_sources", "_listener", "_signals",
-    "_settings", "_outputs", "_stats", "_run", "_session", "_demo",
-    "__init__", "__main__",
+    "_opening", "_appending", "_retention", "_compression", "_link", "_series", "_backlog",
+    "_file_arguments", "_files", "_frames", "_place", "_pipe", "_drops", "_sidelines",
+    "_delivery", "_direct", "_config", "_channels", "_queue_handler", "_attaching",
+    "_decorators", "_sources", "_listener", "_signals", "_settings", "_outputs", "_stats",
+    "_run", "_session", "_demo", "__init__", "__main__",
 )
 SOURCES = {path.stem: path for path in Path(mplogging.__path__[0]).glob("*.py")}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

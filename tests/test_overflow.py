@@ -17,7 +17,7 @@ from ledgers import FORMAT, LOGS, accepted, all_have, check, find, prepare, unti
 from test_faults import end, start
 
 from mplogging import LogSession, MPLoggingWarning, _pipe
-from mplogging._worker import attached
+from mplogging._attaching import attached
 
 _DROPPED = re.compile(
     r"process (\d+) \(.*\) dropped (\d+) records between .* and .*: the pipe was full"
@@ -155,7 +155,7 @@ def test_a_large_record_cut_short_by_a_kill(context, tmp_path, gate, file, is_lo
     end([victim], tmp_path)
     assert session.stats().incomplete == 1
     (report,) = check(tmp_path).warnings
-    assert f"process {pid} ({name}) died in the midst of a large record" in report
+    assert f"process {pid} ({name}) left a large record unfinished" in report
 
 
 def listening_thread() -> threading.Thread:

@@ -733,7 +733,7 @@ def test_what_cannot_be_unpickled_in_the_queue(new_session, directory):
     """Nor does it harm those that came before and after it in one go, at the end too."""
     queue = multiprocessing.Queue()
     with new_session(queue=queue) as session:
-        attachment = mplogging._worker.attached()
+        attachment = mplogging._attaching.attached()
         queue.put(Unloadable())
         for number in range(50):
             queue.put((LINE, os.getpid(), time.time(), b"line %d\n" % number))

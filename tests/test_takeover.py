@@ -10,12 +10,13 @@ import time
 import pytest
 
 from mplogging import LogSession, _pipe
+from mplogging._attaching import attached
 from mplogging._channels import PipeChannel
 from mplogging._delivery import Delivery
 from mplogging._frames import LINE, Decoder
 from mplogging._place import Place
+from mplogging._queue_handler import QueueHandler
 from mplogging._sources import PipeSource
-from mplogging._worker import QueueHandler, attached
 
 
 @pytest.fixture
