@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import time
@@ -12,6 +13,7 @@ from conftest import texts
 from test_appending import NAME, NOON, handler_for, log
 
 from mplogging import LogSession
+from mplogging._appending import Failed
 
 DAY = 86_400
 DAY_BEFORE = "app.log.2001-09-08"
@@ -226,3 +228,60 @@ def test_a_child_begins_at_zero(tmp_path, monkeypatch):
         os._exit(handler.lost + handler.late)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     handler.close()
+
+
+def test_memory_is_given_back(tmp_path, monkeypatch):
+    """What has been written no longer counts for `bufferBytes`."""
+    handler = handler_for(tmp_path, bufferBytes=10)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    for text in ("12345678", "abcdefgh"):
+        (tmp_path / NAME).mkdir()
+        log(handler, text)
+        assert (handler.waiting, handler.lost) == (1, 0)
+        (tmp_path / NAME).rmdir()
+        handler.flush()
+        os.rename(tmp_path / NAME, tmp_path / text)
+        handler.close()
+    assert texts(tmp_path) == {"12345678": "12345678\n", "abcdefgh": "abcdefgh\n"}
+
+
+def test_room_for_some(tmp_path, monkeypatch):
+    """The others follow, once; and no attempt is made for each line that comes meanwhile."""
+    handler = handler_for(tmp_path)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    (tmp_path / NAME).mkdir()
+    for number in range(5):
+        log(handler, str(number))
+    (tmp_path / NAME).rmdir()
+    append, attempts = handler._series.append, []
+
+    def append_some(created, chunks):
+        attempts.append(len(chunks))
+        append(created, chunks[:2])
+        raise Failed(chunks[2:]) from OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(handler._series, "append", append_some)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1)
+    for number in range(5, 8):
+        log(handler, str(number))
+    assert attempts == [5] and handler.waiting == 6
+    monkeypatch.undo()
+    handler.close()
+    assert texts(tmp_path) == {NAME: "".join(f"{number}\n" for number in range(8))}
+
+
+def test_the_loss_waits_too(tmp_path, monkeypatch):
+    """The present file refuses as well: the word of another's loss comes when it can."""
+    handler = handler_for(tmp_path, bufferBytes=0)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    present = tmp_path / os.path.basename(handler.activeFilename)
+    for path in (present, tmp_path / DAY_BEFORE):
+        path.mkdir()
+    log(handler, "late", NOON - DAY)
+    (tmp_path / DAY_BEFORE).rmdir()
+    handler.flush()
+    present.rmdir()
+    handler.flush()
+    handler.close()
+    assert present.read_text().startswith("1 lines were lost")

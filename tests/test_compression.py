@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import logging
 import os
@@ -369,3 +370,35 @@ def test_an_error_that_nobody_foresaw(tmp_path, monkeypatch):
     eventually(is_idle(handler))
     handler.close()
     assert unpacked(tmp_path) == {NAME + ".gz": "a\n", "app.log.2001-09-10.gz": "b\n"}
+
+
+def test_a_lock_that_may_be_the_compressors(tmp_path):
+    """Whoever holds it up may be sealing the file: a late line goes to the next part."""
+    handler = handler_for(tmp_path, compressAfter=60, lockTimeout=0.05)
+    log(handler, "before")
+    with open(tmp_path / NAME, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        log(handler, "late")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "before\n", NAME + ".1": "late\n"}
+
+
+def test_a_log_that_grows_beside_its_copy(tmp_path, monkeypatch):
+    """It was compared just before: it is not removed."""
+    make_old_file(tmp_path)
+    with gzip.open(tmp_path / (NAME + ".gz"), "wb") as file:
+        file.write(b"a\n")
+    compare = _compression._same_content
+
+    def compare_and_grow(*files):
+        is_same = compare(*files)
+        with open(tmp_path / NAME, "a") as log_file:
+            log_file.write("late\n")
+        return is_same
+
+    monkeypatch.setattr(_compression, "_same_content", compare_and_grow)
+    handler = handler_for(tmp_path)
+    log(handler, "new", time.time())
+    eventually(is_idle(handler))
+    handler.close()
+    assert texts(tmp_path)[NAME] == "a\nlate\n"

@@ -80,7 +80,7 @@ def kill_at_random(context, directory: Path, workers: int, seed: int) -> None:
             os.kill(process.pid, signal.SIGKILL)
         end(processes, directory)
     incomplete = session.stats().incomplete
-    reports = [line for line in check(directory).warnings if "in the midst" in line]
+    reports = [line for line in check(directory).warnings if "unfinished" in line]
     assert len(reports) == incomplete <= workers
     assert session.stats().corrupt == 0
 

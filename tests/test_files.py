@@ -217,6 +217,18 @@ def test_two_handlers_of_one_file(tmp_path, make):
     assert all(len(text) <= 1000 for text in files.values())
 
 
+def test_a_part_that_others_have_gone_on_from(tmp_path, make):
+    """Whoever logs least does not bring back the parts in between, which are deleted."""
+    handler = make(maxBytes=10)
+    log(handler, "12345678")
+    (tmp_path / "app.log.2001-09-09.3").write_text("x\n")
+    log(handler, "abcd")
+    handler.close()
+    assert texts(tmp_path) == {
+        "app.log.2001-09-09": "12345678\n", "app.log.2001-09-09.3": "x\nabcd\n",
+    }
+
+
 def test_a_signal_handler_logs_in_the_midst_of_a_write(tmp_path, make, monkeypatch):
     """Its line waits for the interrupted write, and no longer."""
     handler = make()
@@ -250,11 +262,11 @@ def test_a_signal_handler_logs_at_the_very_end_of_a_write(tmp_path, make, monkey
     texts_to_come = ["second", "third"]
 
     class Interrupting(collections.deque):
-        def __len__(self):
-            length = super().__len__()
+        def __bool__(self):
+            length = len(self)
             if not length and backlog.is_writing and texts_to_come:
                 log(handler, texts_to_come.pop(0))
-            return length
+            return length > 0
 
     def interrupted(*arguments):
         monkeypatch.setattr(file, "append", append)

@@ -58,9 +58,7 @@ def test_there_and_back():
 
 def test_loggers_that_are_made_later():
     """They get their level then: of the program's own class, and not disabled as existing ones."""
-    logging.getLogger("levels.a").setLevel(logging.DEBUG)
-    logging.getLogger("levels.b").setLevel(logging.ERROR)
-    data = pickle.dumps(Levels.now())
+    data = pickle.dumps(Levels({"": 30, "levels.a": 10, "levels.b": 40}, {}, 0))
     program = (
         "import logging, logging.config, pickle, sys\n"
         "levels = pickle.loads(bytes.fromhex(sys.stdin.read()))\n"
@@ -79,6 +77,14 @@ def test_loggers_that_are_made_later():
         [sys.executable, "-c", program], input=data.hex(), capture_output=True, text=True
     )
     assert done.stdout == "[]\nLogger 40 False\nLogger 10 False\n7 False\n", done.stderr
+
+
+def test_the_last_levels_hold(logging_as_it_was):
+    """Of two sessions one after the other, the second's, for loggers made later too."""
+    names = [f"levels.later.{number}" for number in range(2)]
+    Levels({"": logging.root.level, **dict.fromkeys(names, 7)}, {}, 0).apply()
+    Levels({"": logging.root.level, names[1]: 8}, {}, 0).apply()
+    assert [logging.getLogger(name).level for name in names] == [logging.NOTSET, 8]
 
 
 def test_only_loggers_with_a_level_of_their_own():

@@ -634,6 +634,23 @@ def test_attaching_from_a_subprocess(new_session, directory, way):
     assert "MPLOGGING_SESSION" not in os.environ
 
 
+def test_workers_of_an_attached_program(new_session, directory):
+    """`mplogging.attach` is the initializer that they need."""
+    program = """
+import logging, multiprocessing, sys, mplogging
+if __name__ == "__main__":
+    mplogging.attach()
+    with multiprocessing.get_context("spawn").Pool(1, mplogging.attach) as pool:
+        pool.map(logging.info, ["from a worker"])
+    logging.info("from the program")
+"""
+    script = directory.parent / "program.py"
+    script.write_text(program)
+    with new_session():
+        subprocess.run([sys.executable, str(script)], check=True)
+    assert lines_in(directory) == ["from a worker", "from the program"]
+
+
 def test_attaching_elsewhere_within_a_session(new_session, directory):
     """The process of a running session stays with it: an error, and nothing is lost."""
     with new_session():

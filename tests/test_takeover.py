@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from mplogging import LogSession, _pipe
+from mplogging import DatedFileHandler, LogSession, _pipe
 from mplogging._attaching import attached
 from mplogging._channels import PipeChannel
 from mplogging._delivery import Delivery
@@ -109,3 +109,18 @@ def test_a_drain_waits_until_nobody_has_the_reading_end(place):
     with pytest.raises(BrokenPipeError):
         sender.send(LINE, 1.0, b"too late")
     channel.close()
+
+
+def test_a_reader_that_keeps_its_lock(tmp_path, place, monkeypatch):
+    """It was stopped just before its end: a worker waits for it for a while, and goes on."""
+    monkeypatch.setattr("mplogging._direct._LOCK_TIMEOUT", 0.1)
+    reader, writer = _pipe.make(place)
+    reader.close()
+    mine = Place(place.path, os.open(place.path, os.O_RDONLY))  # as another process has it
+    file = DatedFileHandler(tmp_path / "app.log", delay=True)
+    channel = PipeChannel(mine, writer)
+    channel.direct(file).send(LINE, time.time(), b"line\n")
+    file.close()
+    channel.close()
+    (path,) = tmp_path.glob("app.log.*")
+    assert path.read_text() == "line\n"
