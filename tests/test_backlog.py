@@ -234,15 +234,14 @@ def test_memory_is_given_back(tmp_path, monkeypatch):
     """What has been written no longer counts for `bufferBytes`."""
     handler = handler_for(tmp_path, bufferBytes=10)
     monkeypatch.setattr(handler, "handleError", lambda record: None)
-    for text in ("12345678", "abcdefgh"):
-        (tmp_path / NAME).mkdir()
-        log(handler, text)
+    for name, created in ((NAME, NOON), (DAY_BEFORE, NOON - DAY)):
+        (tmp_path / name).mkdir()
+        log(handler, "12345678", created)
         assert (handler.waiting, handler.lost) == (1, 0)
-        (tmp_path / NAME).rmdir()
+        (tmp_path / name).rmdir()
         handler.flush()
-        os.rename(tmp_path / NAME, tmp_path / text)
-        handler.close()
-    assert texts(tmp_path) == {"12345678": "12345678\n", "abcdefgh": "abcdefgh\n"}
+    handler.close()
+    assert texts(tmp_path) == {NAME: "12345678\n", DAY_BEFORE: "12345678\n"}
 
 
 def test_room_for_some(tmp_path, monkeypatch):
