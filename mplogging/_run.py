@@ -66,7 +66,7 @@ class Run:
         self._attachment: Attachment | None = None
         self._place: Place | None = None
         self._marks = itertools.count()
-        self._deadline = time.monotonic() + settings.stop_timeout  # if it does not even begin
+        self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
         self._is_abandoned = False
         self._unfinished: dict[str, int] = {}
@@ -87,12 +87,11 @@ class Run:
 
     def end(self, timeout: float | None) -> bool:
         """As `LogSession.stop`."""
-        assert self._undo is not None
         self.is_ending = True  # first: a signal from here on waits for the end
         undo, self._undo = self._undo, None
-        if timeout is None:
-            timeout = self._settings.stop_timeout
-        self._deadline = time.monotonic() + min(timeout, threading.TIMEOUT_MAX / 2)
+        if undo is None:
+            return True  # another thread is at it
+        self._deadline = _deadline(self._settings.stop_timeout if timeout is None else timeout)
         undo.close()
         if self._was_set_up_anew:
             warn_of_set_up(stacklevel=4)
@@ -284,6 +283,10 @@ class Run:
                 sender.wait(min(remaining, 1.0))
             except OSError:
                 return False
+
+
+def _deadline(timeout: float) -> float:
+    return time.monotonic() + min(timeout, threading.TIMEOUT_MAX / 2)
 
 
 def _set_environment(value: str | None) -> None:

@@ -864,7 +864,7 @@ def test_a_thread_that_cannot_be_started(new_session, monkeypatch, name):
     monkeypatch.setattr(threading.Thread, "start", refuse)
     handlers = [logging.NullHandler(), logging.StreamHandler()]
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        new_session(handlers=handlers).start()
+        new_session(handlers=handlers, stopTimeout=float("inf")).start()
     monkeypatch.undo()
     with new_session():
         logging.info("works")
