@@ -76,6 +76,11 @@ def open_writer(place: Place) -> int:
     return place.open_file(_NAME, _WRITE)
 
 
+def needs_name() -> bool:
+    """True if the pipe can't be opened any more once its name is gone."""
+    return not os.path.isdir("/proc/self/fd")
+
+
 def _open_reader(place: Place, writer: int = -1) -> int:
     with no_fork:
         try:

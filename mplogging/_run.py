@@ -165,7 +165,7 @@ class Run:
             return QueueChannel(queue), QueueSource(queue)
         self._place = place = Place.make()
         undo.callback(place.close)  # twice does no harm
-        undo.callback(place.remove)
+        undo.callback(self._remove_place)
         try:
             reader, writer = _pipe.make(place)
         except OSError as error:
@@ -268,6 +268,12 @@ class Run:
         waiting = self._outputs.release_file(self._deadline)
         if waiting:
             self._unfinished[repr(self.file)] = waiting
+
+    def _remove_place(self) -> None:
+        # Workers that are to drain what was left may need the pipe's name for that:
+        # then the next session removes it, once they have ended.
+        if self._place and not (self._is_abandoned and _pipe.needs_name()):
+            self._place.remove()
 
     def _send_mark(self, mark: bytes, deadline: float) -> bool:
         assert self._attachment is not None

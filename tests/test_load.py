@@ -14,7 +14,7 @@ from pathlib import Path
 
 import fault_jobs
 import pytest
-from conftest import open_descriptors
+from conftest import needs_proc, open_descriptors
 from ledgers import FORMAT, check, prepare
 from test_faults import end, start
 
@@ -104,6 +104,7 @@ def sessions_one_after_another(directory: Path, sessions: int) -> None:
     assert check(directory).records() == sessions * 60
 
 
+@needs_proc
 def test_memory_stays_flat(tmp_path):
     flat_memory(tmp_path, 200_000)
 

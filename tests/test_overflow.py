@@ -12,7 +12,7 @@ import time
 
 import fault_jobs
 import pytest
-from conftest import eventually
+from conftest import eventually, needs_proc
 from ledgers import FORMAT, LOGS, accepted, all_have, check, find, prepare, until_nothing_moves
 from test_faults import end, start
 
@@ -136,6 +136,7 @@ def test_blocked_writers_wake_when_the_session_stops(context, tmp_path, gate, fi
         assert sorted(entry.number for entry in found.entries[name]) == list(range(count))
 
 
+@needs_proc  # else one that nobody has waited for passes for alive
 @pytest.mark.parametrize("is_loaded", [False, True])
 def test_a_large_record_cut_short_by_a_kill(context, tmp_path, gate, file, is_loaded):
     """It is dropped whole, counted, and reported; nobody has to join its writer for that."""

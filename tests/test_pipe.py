@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+from conftest import needs_proc
 
 from mplogging import _pipe
 from mplogging._frames import HEADER_BYTES, HELLO, INCOMPLETE, LINE, Decoder, Message
@@ -347,7 +348,7 @@ def test_the_reader_is_killed(pipe):
     writer.place.close()
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs Linux's /proc")
+@needs_proc
 @pytest.mark.parametrize("is_open", [True, False])
 def test_directory_cleared_away(pipe, is_open):
     """Whoever has the pipe open reads all that is in it, with no directory any more."""

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from conftest import needs_proc
 
 from mplogging import _lock
 from mplogging._errors import SessionClosedError, SessionError, UnsafeSessionError
@@ -383,7 +384,7 @@ def check_in_child(place: Place, connection) -> None:
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
-@pytest.mark.parametrize("is_cleared", [False, True])
+@pytest.mark.parametrize("is_cleared", [False, pytest.param(True, marks=needs_proc)])
 def test_forked_child(place, is_cleared):
     """A child neither shares its parent's lock nor keeps it alive, the directory there or not."""
     if is_cleared:
