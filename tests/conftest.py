@@ -48,8 +48,8 @@ def nothing_is_left(runtime_directory):
         child.kill()
         child.join()
     assert not left
-    if not HAS_PROC and list(runtime_directory.iterdir()):  # there an abandoned session leaves its directory to the next one
-        Place.make().remove()
+    if not HAS_PROC and list(runtime_directory.iterdir()):
+        Place.make().remove()  # an abandoned session leaves its directory to the next one
     assert not list(runtime_directory.iterdir())
     assert not children
     eventually(lambda: set(threading.enumerate()) <= threads)
