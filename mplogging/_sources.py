@@ -22,6 +22,9 @@ _SMALL_BYTES = 1 << 15
 _LOOK_SECONDS = 0.5
 
 
+_FIELD_TYPES = (int, int, (int, float), bytes)  # of a `Message`
+
+
 class Source(Protocol):
     """Where messages come from."""
 
@@ -134,7 +137,7 @@ class QueueSource:
         except queues.Empty:
             pass
         except Exception:
-            if not messages:
+            if not (messages or corrupt):
                 raise
             corrupt += 1  # it can't be unpickled
         return Batch([], messages, corrupt)
@@ -163,4 +166,8 @@ class QueueSource:
 
 
 def _is_message(item: Any) -> bool:
-    return isinstance(item, tuple) and [type(field) for field in item] == [int, int, float, bytes]
+    return (
+        isinstance(item, tuple)
+        and len(item) == len(_FIELD_TYPES)
+        and all(isinstance(field, types) for field, types in zip(item, _FIELD_TYPES))
+    )

@@ -739,6 +739,18 @@ def test_foreign_objects_in_the_queue(new_session, directory):
     queue.join_thread()
 
 
+def test_a_whole_number_for_a_time_over_a_queue(new_session, directory):
+    """A record whose `created` somebody has set to an `int` is a record."""
+    queue = multiprocessing.Queue()
+    with new_session(queue=queue) as session:
+        record = {"msg": "hello", "levelno": logging.INFO, "created": int(time.time())}
+        logging.getLogger().handle(logging.makeLogRecord(record))
+    assert lines_in(directory) == ["hello"]
+    assert session.stats().corrupt == 0
+    queue.close()
+    queue.join_thread()
+
+
 class Unloadable:
     """Can be pickled, and not unpickled."""
 
