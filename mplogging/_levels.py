@@ -63,10 +63,11 @@ def _set_when_made(levels: dict[str, int]) -> None:
 
     def make_with_level(name: str) -> logging.Logger:
         logger = make(name)
-        if name in _later:
-            logger.setLevel(_later.pop(name))
-            if not _later and manager.getLogger is make_with_level:
-                del manager.getLogger  # the class has it still
+        level = _later.pop(name, None)  # in one step: another thread may make it too
+        if level is not None:
+            logger.setLevel(level)
+            if not _later and vars(manager).get("getLogger") is make_with_level:
+                vars(manager).pop("getLogger", None)  # the class has it still
         return logger
 
     manager.getLogger = make_with_level  # type: ignore[method-assign]
