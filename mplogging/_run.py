@@ -19,13 +19,7 @@ import warnings
 from typing import Any, Callable
 
 from . import _pipe
-from ._attaching import (
-    Attachment,
-    attached,
-    multiprocessing_util,
-    set_attached,
-    warn_of_set_up,
-)
+from ._attaching import Attachment, attached, multiprocessing_util, set_attached, warn_of_set_up
 from ._channels import Channel, PipeChannel, QueueAddress, QueueChannel
 from ._config import Config, pickled
 from ._decorators import Passport
