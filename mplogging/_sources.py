@@ -22,7 +22,7 @@ _SMALL_BYTES = 1 << 15
 _LOOK_SECONDS = 0.5
 
 
-_FIELD_TYPES = (int, int, (int, float), bytes)  # of a `Message`
+_FIELD_TYPES: tuple[Any, ...] = (int, int, (int, float), bytes)  # of a `Message`
 
 
 class Source(Protocol):
