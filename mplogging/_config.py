@@ -9,8 +9,6 @@ from typing import NamedTuple
 from ._files import DatedFileHandler
 from ._levels import Levels
 
-NEVER = 1 << 30  # above every level
-
 
 class Config(NamedTuple):
     """What a worker needs to know of its session, besides its address."""

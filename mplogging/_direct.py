@@ -14,7 +14,8 @@ import time
 from . import _pipe
 from ._delivery import Delivery, LastResort
 from ._files import DatedFileHandler
-from ._frames import INCOMPLETE, Batch, Decoder, Message
+from ._frames import Batch, Decoder, Message
+from ._liveness import without_living
 from ._lock import try_lock
 from ._place import Place
 
@@ -23,7 +24,6 @@ from ._place import Place
 _LOCK_TIMEOUT = 5.0
 _LEAVING_TIMEOUT = 1.0
 _LOCK_PAUSE = 0.002
-_EXITING = 0x4  # Linux' PF_EXITING: the process runs no code of its own any more
 
 
 class DirectWriter:
@@ -87,32 +87,3 @@ class DirectWriter:
         for data in _pipe.drain(place, self._writer):
             delivery.deliver(decoder.decode(data, delivery.start, delivery.end))
         delivery.deliver(without_living(decoder.finish()))
-
-
-def without_living(batch: Batch) -> Batch:
-    """Leave out what was left incomplete by processes that are alive.
-
-    They know, from a write that failed, and write the record another way.
-    """
-    return batch._replace(
-        events=[
-            event for event in batch.events if event.kind != INCOMPLETE or not is_alive(event.pid)
-        ]
-    )
-
-
-def is_alive(pid: int) -> bool:
-    """True if there is such a process, and it can still do something."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name, in parentheses, may hold anything; the state comes after it.
-            fields = file.read().rpartition(b")")[2].split()
-        return fields[0] not in (b"Z", b"X") and not int(fields[6]) & _EXITING
-    except (OSError, IndexError):
-        return True  # not Linux: one that nobody has waited for yet passes for alive

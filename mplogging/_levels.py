@@ -8,6 +8,8 @@ from typing import NamedTuple
 from ._errors import ConfigError
 from ._numbers import is_whole
 
+NEVER = 1 << 30  # above every level
+
 
 class Levels(NamedTuple):
     """Levels of all loggers, and the names that levels have."""

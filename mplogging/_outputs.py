@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Mapping
 
-from ._config import NEVER
 from ._errors import ConfigError
 from ._files import DatedFileHandler
+from ._levels import NEVER
 from ._settings import Settings
 from ._sidelines import Sideline
 

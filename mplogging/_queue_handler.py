@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._channels import Channel, Sender, hello
-from ._config import NEVER, Config
+from ._config import Config
 from ._direct import DirectWriter
 from ._drops import DropCount
 from ._frames import DROPPED, LINE, RECORD, Message, join_record
+from ._levels import NEVER
 from ._records import dump_record
 
 

@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ._config import NEVER
 from ._errors import ConfigError
 from ._files import DatedFileHandler
-from ._levels import check_level
+from ._levels import NEVER, check_level
 from ._numbers import is_seconds, is_whole
 from ._records import make_record
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from . import _pipe
 from ._delivery import Delivery
-from ._direct import is_alive, without_living
 from ._frames import Batch, Decoder, Message
+from ._liveness import is_alive, without_living
 from ._place import Place
 
 # After a small read, let frames collect: waking for each record would halve the

@@ -12,7 +12,7 @@ import mplogging
 ORDER = (
     "_errors", "_numbers", "_levels", "_records", "_periods", "_names", "_lines", "_lock",
     "_opening", "_appending", "_retention", "_compression", "_link", "_series", "_backlog",
-    "_file_arguments", "_files", "_frames", "_place", "_pipe", "_drops", "_sidelines",
+    "_file_arguments", "_files", "_frames", "_liveness", "_place", "_pipe", "_drops", "_sidelines",
     "_delivery", "_direct", "_config", "_channels", "_queue_handler", "_attaching",
     "_decorators", "_sources", "_listener", "_signals", "_settings", "_outputs", "_stats",
     "_run", "_session", "_demo", "__init__", "__main__",
