@@ -8,8 +8,6 @@
 of unrelated processes.
 """
 
-from ._attaching import attach
-from ._decorators import worker
 from ._errors import (
     ConfigError,
     MPLoggingError,
@@ -18,11 +16,13 @@ from ._errors import (
     SessionError,
     UnsafeSessionError,
 )
-from ._files import DatedFileHandler
-from ._listener import QueueListener
-from ._queue_handler import QueueHandler
-from ._session import LogSession
-from ._stats import SessionStats
+from ._file.handler import DatedFileHandler
+from ._session.listener import QueueListener
+from ._session.session import LogSession
+from ._session.stats import SessionStats
+from ._worker.attaching import attach
+from ._worker.decorators import worker
+from ._worker.handler import QueueHandler
 
 __all__ = [
     "ConfigError",

@@ -12,7 +12,7 @@ import types
 from typing import Any
 
 from mplogging import ConfigError, LogSession, SessionError
-from mplogging._demo import show
+from mplogging._commands.demo import show
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mplogging._place import Place
+from mplogging._wire.place import Place
 
 START_METHODS = multiprocessing.get_all_start_methods()
 HAS_PROC = os.path.isdir("/proc/self/fd")

@@ -25,7 +25,7 @@ from pathlib import Path
 from ledgers import FORMAT, LEDGERS, LOGS, Ledger
 
 import mplogging
-from mplogging._attaching import attached
+from mplogging._worker.attaching import attached
 
 ENOUGH = "enough"
 ALIVE = "alive"
@@ -255,7 +255,7 @@ def program(
 ) -> None:
     """A session around so many workers; the main process then goes its way."""
     if read_bytes:
-        mplogging._pipe._READ_BYTES = read_bytes
+        mplogging._wire.pipe._READ_BYTES = read_bytes
     context = multiprocessing.get_context(method)
     with mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT, **options):
         processes = [

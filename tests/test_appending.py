@@ -17,8 +17,8 @@ from conftest import texts
 from programs import end, start
 
 from mplogging import DatedFileHandler
-from mplogging._appending import AppendFile
-from mplogging._opening import Access, open_for_append
+from mplogging._file.appending import AppendFile
+from mplogging._file.opening import Access, open_for_append
 
 NOON = 1_000_000_000.0
 NAME = "app.log.2001-09-09"
@@ -181,7 +181,7 @@ def test_a_signal_handler_that_raises(tmp_path, monkeypatch, error):
     handler.handleError = lambda record: errors.append(type(sys.exc_info()[1]))
     try:
         log(handler, "one")
-        monkeypatch.setattr("mplogging._appending.write", write_and_signal)
+        monkeypatch.setattr("mplogging._file.appending.write", write_and_signal)
         log(handler, "two")
     finally:
         monkeypatch.undo()

@@ -13,7 +13,7 @@ from conftest import texts
 from test_appending import NAME, NOON, handler_for, log
 
 from mplogging import LogSession
-from mplogging._appending import Failed
+from mplogging._file.appending import Failed
 
 DAY = 86_400
 DAY_BEFORE = "app.log.2001-09-08"

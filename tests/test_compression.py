@@ -16,7 +16,8 @@ import pytest
 from conftest import eventually, texts
 from programs import end, start
 
-from mplogging import ConfigError, DatedFileHandler, _compression
+from mplogging import ConfigError, DatedFileHandler
+from mplogging._file import compression
 
 DAY = 86_400
 NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09
@@ -296,7 +297,7 @@ def test_zst(tmp_path):
     log(handler, "a")
     eventually(is_idle(handler))
     handler.close()
-    with _compression.opener_of("zst")(tmp_path / (NAME + ".zst"), "rb") as file:
+    with compression.opener_of("zst")(tmp_path / (NAME + ".zst"), "rb") as file:
         assert file.read() == b"a\n"
 
 
@@ -360,7 +361,7 @@ def test_a_damaged_copy_beside_the_log(tmp_path):
 def test_an_error_that_nobody_foresaw(tmp_path, monkeypatch):
     """It ends the thread; the next period's beginning starts another."""
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
-    monkeypatch.setattr(_compression.Compressor, "_compress", lambda *_: [][0])
+    monkeypatch.setattr(compression.Compressor, "_compress", lambda *_: [][0])
     handler = handler_for(tmp_path)
     log(handler, "a")
     thread = handler._compressor._thread
@@ -388,7 +389,7 @@ def test_a_log_that_grows_beside_its_copy(tmp_path, monkeypatch):
     make_old_file(tmp_path)
     with gzip.open(tmp_path / (NAME + ".gz"), "wb") as file:
         file.write(b"a\n")
-    compare = _compression._same_content
+    compare = compression._same_content
 
     def compare_and_grow(*files):
         is_same = compare(*files)
@@ -396,7 +397,7 @@ def test_a_log_that_grows_beside_its_copy(tmp_path, monkeypatch):
             log_file.write("late\n")
         return is_same
 
-    monkeypatch.setattr(_compression, "_same_content", compare_and_grow)
+    monkeypatch.setattr(compression, "_same_content", compare_and_grow)
     handler = handler_for(tmp_path)
     log(handler, "new", time.time())
     eventually(is_idle(handler))

@@ -12,7 +12,7 @@ import jobs
 import pytest
 
 import mplogging
-from mplogging._decorators import Initializer, Passport, Wrapped
+from mplogging._worker.decorators import Initializer, Passport, Wrapped
 
 
 def test_worker_keeps_what_the_function_is():

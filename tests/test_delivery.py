@@ -11,9 +11,10 @@ import pytest
 from conftest import texts
 
 from mplogging import DatedFileHandler
-from mplogging._delivery import Delivery, LastResort
-from mplogging._drops import Dropped
-from mplogging._frames import (
+from mplogging._delivery.delivery import Delivery, LastResort
+from mplogging._records import dump_record
+from mplogging._wire.drops import Dropped
+from mplogging._wire.frames import (
     DROPPED,
     HELLO,
     INCOMPLETE,
@@ -25,7 +26,6 @@ from mplogging._frames import (
     Message,
     join_record,
 )
-from mplogging._records import dump_record
 
 DAY = 86_400
 NOON = time.time() // DAY * DAY + DAY / 2

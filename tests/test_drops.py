@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from mplogging._drops import DropCount, Dropped, read_drops
-from mplogging._place import Place
+from mplogging._wire.drops import DropCount, Dropped, read_drops
+from mplogging._wire.place import Place
 
 
 @pytest.fixture

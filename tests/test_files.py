@@ -26,7 +26,7 @@ from programs import FORMAT, end, record, start
 
 import mplogging
 from mplogging import ConfigError, DatedFileHandler
-from mplogging._appending import AppendFile
+from mplogging._file.appending import AppendFile
 
 DAY = 86_400
 NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09 12:00 UTC
@@ -160,7 +160,7 @@ def test_late_lines_in_several_parts(tmp_path, make):
 @pytest.mark.parametrize("looks", [True, False])
 def test_parts_that_another_program_has_gone_on_to(tmp_path, make, monkeypatch, looks):
     """The one that logs least follows to the newest, and brings none back."""
-    monkeypatch.setattr("mplogging._appending.LOOK_INTERVAL", 0.0 if looks else 60.0)
+    monkeypatch.setattr("mplogging._file.appending.LOOK_INTERVAL", 0.0 if looks else 60.0)
     slow, other = make(maxBytes=10), make(maxBytes=10)
     log(slow, "a")
     for _ in range(4):
@@ -336,7 +336,7 @@ def test_an_interrupt_gives_the_lock_back(tmp_path, make, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mplogging._appending.AppendFile._look", interrupted)
+    monkeypatch.setattr("mplogging._file.appending.AppendFile._look", interrupted)
     handler._series.file_of(NOON)._look_due = 0.0
     with pytest.raises(KeyboardInterrupt):
         log(handler, "b")

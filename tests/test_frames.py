@@ -18,7 +18,7 @@ import tracemalloc
 
 import pytest
 
-from mplogging._frames import (
+from mplogging._wire.frames import (
     DROPPED,
     HEADER_BYTES,
     HELLO,

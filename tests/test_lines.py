@@ -13,7 +13,7 @@ import time
 import pytest
 
 from mplogging import ConfigError
-from mplogging._lines import LineFormat
+from mplogging._file.lines import LineFormat
 
 MOMENTS = (0.0, 1.999999, -0.5, -1.0, -86_400.25, 1_000_000_000.9999, 1_711_846_800.0, 2**31 + 0.5)
 

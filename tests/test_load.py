@@ -18,8 +18,9 @@ from conftest import needs_proc, open_descriptors
 from ledgers import FORMAT, check, prepare
 from test_faults import end, start
 
-from mplogging import LogSession, _pipe
-from mplogging._frames import HEADER_BYTES
+from mplogging import LogSession
+from mplogging._wire import pipe
+from mplogging._wire.frames import HEADER_BYTES
 
 WORKERS = int(os.environ.get("MPLOGGING_WORKERS", "64"))
 RECORDS = int(os.environ.get("MPLOGGING_RECORDS", "10000"))  # of each worker
@@ -28,7 +29,7 @@ SOAK = int(os.environ.get("MPLOGGING_SOAK", "10000000"))  # records in all
 SOAK_MIB = 20  # what the parent's memory may grow by
 
 # The filling with which a line takes a whole frame, or nearly.
-_FRAME = _pipe.FRAME_BYTES - HEADER_BYTES - 60
+_FRAME = pipe.FRAME_BYTES - HEADER_BYTES - 60
 SIZES = (1, 0, *range(_FRAME, _FRAME + 60, 7), 64 << 10, 20, 300)
 
 

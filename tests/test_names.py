@@ -10,8 +10,8 @@ import random
 import pytest
 
 from mplogging._errors import ConfigError
-from mplogging._names import FileNames, LogFile
-from mplogging._periods import Calendar, Period
+from mplogging._file.names import FileNames, LogFile
+from mplogging._file.periods import Calendar, Period
 
 NOON = 1_795_521_600.0  # 2026-11-24 12:00 UTC, a Tuesday
 TEN = datetime.time(10, 0)

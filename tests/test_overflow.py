@@ -16,8 +16,9 @@ from conftest import eventually, needs_proc
 from ledgers import FORMAT, LOGS, accepted, all_have, check, find, prepare, until_nothing_moves
 from test_faults import end, start
 
-from mplogging import LogSession, MPLoggingWarning, _pipe
-from mplogging._attaching import attached
+from mplogging import LogSession, MPLoggingWarning
+from mplogging._wire import pipe
+from mplogging._worker.attaching import attached
 
 _DROPPED = re.compile(
     r"process (\d+) \(.*\) dropped (\d+) records between .* and .*: the pipe was full"
@@ -144,7 +145,7 @@ def test_a_large_record_cut_short_by_a_kill(context, tmp_path, gate, file, is_lo
         # The small record stops the listener, the large one does not fit into the pipe.
         (victim,) = start(context, fault_jobs.log, tmp_path, 2, "return", (10, 8 << 20))
         descriptor = attached().channel.descriptor
-        eventually(lambda: all_have(tmp_path, 1, 1) and _pipe.bytes_left(descriptor) > 32_000, 20)
+        eventually(lambda: all_have(tmp_path, 1, 1) and pipe.bytes_left(descriptor) > 32_000, 20)
         os.kill(victim.pid, signal.SIGKILL)
         assert multiprocessing.connection.wait([victim.sentinel], 20)
         gate.set()

@@ -26,8 +26,8 @@ from ledgers import (
 )
 
 import mplogging
-from mplogging import _pipe
-from mplogging._frames import HEADER_BYTES
+from mplogging._wire import pipe
+from mplogging._wire.frames import HEADER_BYTES
 
 KILLS = int(os.environ.get("MPLOGGING_KILLS", "50"))  # of the long run
 READ_BYTES = int(os.environ.get("MPLOGGING_READ_BYTES", "0"))
@@ -119,7 +119,7 @@ def test_an_abrupt_end_under_load(tmp_path, method, way):
         program.process.wait(30)
         program.all_have(1)
         program.go_on()
-    assert lost(tmp_path)[1] * HEADER_BYTES < _pipe._READ_BYTES
+    assert lost(tmp_path)[1] * HEADER_BYTES < pipe._READ_BYTES
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -223,7 +223,7 @@ def test_an_orphan_killed_right_after_its_last_record(tmp_path, method):
         program.all_have(1)
         program.go_on()
     found, records = lost(tmp_path)
-    assert records * HEADER_BYTES < _pipe._READ_BYTES
+    assert records * HEADER_BYTES < pipe._READ_BYTES
     for name, count in accepted(tmp_path).items():
         assert found.entries[name][-1].number == count - 1
 
@@ -265,7 +265,7 @@ def test_a_writer_that_waits_for_room_notices_the_end(tmp_path):
         until_nothing_moves(tmp_path, 2)
         program.process.kill()
         program.go_on()
-    assert lost(tmp_path)[1] * HEADER_BYTES < _pipe._READ_BYTES
+    assert lost(tmp_path)[1] * HEADER_BYTES < pipe._READ_BYTES
 
 
 def test_a_process_group_is_suspended_and_resumed(tmp_path):
@@ -304,7 +304,7 @@ def test_the_directory_is_deleted_underneath(tmp_path, runtime_directory):
         until_nothing_moves(tmp_path, 2)
         program.process.kill()
         program.go_on()
-    assert lost(tmp_path)[1] * HEADER_BYTES < _pipe._READ_BYTES
+    assert lost(tmp_path)[1] * HEADER_BYTES < pipe._READ_BYTES
 
 
 @pytest.mark.soak

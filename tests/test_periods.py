@@ -17,8 +17,8 @@ import time
 import pytest
 
 from mplogging._errors import ConfigError
-from mplogging._names import FileNames
-from mplogging._periods import Calendar, Period
+from mplogging._file.names import FileNames
+from mplogging._file.periods import Calendar, Period
 
 ROOT = pathlib.Path(__file__).parent.parent
 ZONEINFO = pathlib.Path("/usr/share/zoneinfo")
@@ -179,7 +179,7 @@ def test_periods_cover_all_time_in_every_zone() -> None:
 
 def period_in(zone: str, calendar: str, call: str) -> Period | None:
     script = (
-        "import sys, pickle, datetime; from mplogging._periods import Calendar;"
+        "import sys, pickle, datetime; from mplogging._file.periods import Calendar;"
         f"sys.stdout.write(pickle.dumps({calendar}.{call}, 0).hex())"
     )
     period: Period | None = pickle.loads(bytes.fromhex(run_in_zones({zone: script})[zone]))

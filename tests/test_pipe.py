@@ -13,10 +13,10 @@ import threading
 import pytest
 from conftest import needs_proc
 
-from mplogging import _pipe
-from mplogging._frames import HEADER_BYTES, HELLO, INCOMPLETE, LINE, Decoder, Message
-from mplogging._pipe import FRAME_BYTES, PipeReader, PipeWriter
-from mplogging._place import Place
+from mplogging._wire import pipe as _pipe
+from mplogging._wire.frames import HEADER_BYTES, HELLO, INCOMPLETE, LINE, Decoder, Message
+from mplogging._wire.pipe import FRAME_BYTES, PipeReader, PipeWriter
+from mplogging._wire.place import Place
 
 LIMIT = FRAME_BYTES - HEADER_BYTES
 START, END = 0.0, 1e10
@@ -322,7 +322,7 @@ def test_the_reader_is_killed(pipe):
     """What stands in the pipe after its reader's death is drained by a writer."""
     program = (
         "import os, signal, sys\n"
-        "from mplogging import _pipe, _place\n"
+        "from mplogging._wire import pipe as _pipe, place as _place\n"
         "place = _place.Place.make()\n"
         "reader, descriptor = _pipe.make(place)\n"
         "print(place.path, flush=True)\n"
@@ -369,7 +369,7 @@ def test_directory_cleared_away(pipe, is_open):
 
 SIGPIPE_PROGRAM = """
 import signal, sys, threading
-from mplogging import _pipe, _place
+from mplogging._wire import pipe as _pipe, place as _place
 signal.signal(signal.SIGPIPE, getattr(signal, sys.argv[1]))
 place = _place.Place.make()
 reader, descriptor = _pipe.make(place)

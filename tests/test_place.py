@@ -17,7 +17,7 @@ from conftest import needs_proc
 
 from mplogging import _lock
 from mplogging._errors import SessionClosedError, SessionError, UnsafeSessionError
-from mplogging._place import Place
+from mplogging._wire.place import Place
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
@@ -132,10 +132,11 @@ def test_unwritable_temporary_directory():
     """A user who may not write there gets the error."""
     program = (
         "import os, tempfile\n"
-        "from mplogging import _errors, _place\n"
+        "from mplogging import _errors\n"
+        "from mplogging._wire import place\n"
         "tempfile.tempdir = '/'\n"
         f"os.setgid({NOBODY}); os.setuid({NOBODY})\n"
-        "try:\n    _place.Place.make()\n"
+        "try:\n    place.Place.make()\n"
         "except _errors.SessionError as error:\n    print(error)\n"
     )
     environment = {name: text for name, text in os.environ.items() if name != "XDG_RUNTIME_DIR"}
@@ -415,7 +416,7 @@ def test_fork_while_a_place_is_made(monkeypatch):
             if children == [0]:
                 signal.pause()
 
-    monkeypatch.setattr("mplogging._place.lock", lock_and_fork)
+    monkeypatch.setattr("mplogging._wire.place.lock", lock_and_fork)
     place = Place.make()
     place.close()
     descriptor = os.open(place.path, os.O_RDONLY)

@@ -16,7 +16,8 @@ from ledgers import FORMAT, LOGS, all_have, check, find, prepare
 from test_faults import end, start
 
 import mplogging
-from mplogging import LogSession, _pipe
+from mplogging import LogSession
+from mplogging._wire import pipe
 
 
 def run(directory: Path, name: str, **settings: object) -> subprocess.CompletedProcess[str]:
@@ -101,7 +102,7 @@ def test_no_descriptor_to_attach_with(tmp_path):
 
 def test_a_pipe_that_stays_small(context, tmp_path, monkeypatch):
     """Where the system refuses a larger one, all is as before, only slower."""
-    monkeypatch.setattr(_pipe, "_CAPACITY_BYTES", (1 << 31) + 1)
+    monkeypatch.setattr(pipe, "_CAPACITY_BYTES", (1 << 31) + 1)
     with LogSession(prepare(tmp_path), format=FORMAT):
         end(start(context, fault_jobs.log, tmp_path, 3000, "return", (1, 5000), count=3), tmp_path)
     assert check(tmp_path).records() == 9000

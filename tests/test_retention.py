@@ -159,6 +159,6 @@ def test_two_at_once_by_size(tmp_path, monkeypatch):
         return status
 
     assert run(tmp_path, range(5)) == [0, 1, 2, 3, 4]
-    monkeypatch.setattr("mplogging._retention.os.stat", stat_and_delete)
+    monkeypatch.setattr("mplogging._file.retention.os.stat", stat_and_delete)
     assert run(tmp_path, [5], maxTotalBytes=45) == [1, 2, 3, 4, 5]
     assert seen

@@ -19,8 +19,8 @@ import pytest
 from conftest import texts
 
 import mplogging
-from mplogging._frames import LINE, MARK
-from mplogging._listener import STOP
+from mplogging._session.listener import STOP
+from mplogging._wire.frames import LINE, MARK
 
 FORMAT = "%(levelname)s %(processName)s %(name)s %(message)s"
 
@@ -762,7 +762,7 @@ def test_what_cannot_be_unpickled_in_the_queue(new_session, directory):
     """Nor does it harm those that came before and after it in one go, at the end too."""
     queue = multiprocessing.Queue()
     with new_session(queue=queue) as session:
-        attachment = mplogging._attaching.attached()
+        attachment = mplogging._worker.attaching.attached()
         queue.put(Unloadable())
         for number in range(50):
             queue.put((LINE, os.getpid(), time.time(), b"line %d\n" % number))

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mplogging._sidelines import Sideline
+from mplogging._delivery.sidelines import Sideline
 
 
 def record_of(number: int, level: int = logging.INFO) -> logging.LogRecord:

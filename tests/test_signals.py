@@ -13,7 +13,7 @@ import pytest
 from conftest import texts
 
 import mplogging
-from mplogging._signals import Signals
+from mplogging._session.signals import Signals
 
 BEGINNING = """
 import logging, multiprocessing, os, signal, sys, threading

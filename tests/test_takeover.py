@@ -9,14 +9,15 @@ import time
 
 import pytest
 
-from mplogging import DatedFileHandler, LogSession, _pipe
-from mplogging._attaching import attached
-from mplogging._channels import PipeChannel
-from mplogging._delivery import Delivery
-from mplogging._frames import LINE, Decoder
-from mplogging._place import Place
-from mplogging._queue_handler import QueueHandler
-from mplogging._sources import PipeSource
+from mplogging import DatedFileHandler, LogSession
+from mplogging._delivery.delivery import Delivery
+from mplogging._session.sources import PipeSource
+from mplogging._wire import pipe
+from mplogging._wire.frames import LINE, Decoder
+from mplogging._wire.place import Place
+from mplogging._worker.attaching import attached
+from mplogging._worker.channels import PipeChannel
+from mplogging._worker.handler import QueueHandler
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_threads_change_over_once(tmp_path, place):
     """Those that find out at the same time write through one and the same `DirectWriter`."""
     with LogSession(tmp_path / "app.log", format="%(message)s"):
         config = attached().config
-    reader, writer = _pipe.make(place)
+    reader, writer = pipe.make(place)
     channel = PipeChannel(place, writer)
     files = []
 
@@ -64,7 +65,7 @@ def test_threads_change_over_once(tmp_path, place):
 @pytest.mark.parametrize("length", [3, 70, 1000, 4000])
 def test_the_listener_never_stops_within_a_frame(place, length):
     """However much stands in the pipe: what is left of it begins with a whole frame."""
-    reader, writer = _pipe.make(place)
+    reader, writer = pipe.make(place)
     channel = PipeChannel(place, writer)
     sender = channel.sender(lambda: iter(()))
     sent = 0
@@ -80,8 +81,8 @@ def test_the_listener_never_stops_within_a_frame(place, length):
     lines = source.next_batch(delivery, 0).lines
     assert 0 < len(lines) < sent
     source.close()
-    decoder = Decoder(_pipe.FRAME_BYTES)
-    for data in _pipe.drain(place, writer):
+    decoder = Decoder(pipe.FRAME_BYTES)
+    for data in pipe.drain(place, writer):
         batch = decoder.decode(data, 0, 2)
         assert not batch.corrupt
         lines += batch.lines
@@ -91,7 +92,7 @@ def test_the_listener_never_stops_within_a_frame(place, length):
 
 def test_a_drain_waits_until_nobody_has_the_reading_end(place):
     """A child that was just forked has a copy: what is written until it closes it is read."""
-    reader, writer = _pipe.make(place)
+    reader, writer = pipe.make(place)
     channel = PipeChannel(place, writer)
     sender = channel.sender(lambda: iter(()))
     copy = os.open(os.path.join(place.path, "pipe"), os.O_RDONLY | os.O_NONBLOCK)
@@ -105,7 +106,7 @@ def test_a_drain_waits_until_nobody_has_the_reading_end(place):
     child.start()
     data = b"".join(reader.drain(place, writer))
     child.join()
-    assert Decoder(_pipe.FRAME_BYTES).decode(data, 0, 2).lines == [b"late"]
+    assert Decoder(pipe.FRAME_BYTES).decode(data, 0, 2).lines == [b"late"]
     with pytest.raises(BrokenPipeError):
         sender.send(LINE, 1.0, b"too late")
     channel.close()
@@ -113,8 +114,8 @@ def test_a_drain_waits_until_nobody_has_the_reading_end(place):
 
 def test_a_reader_that_keeps_its_lock(tmp_path, place, monkeypatch):
     """It was stopped just before its end: a worker waits for it for a while, and goes on."""
-    monkeypatch.setattr("mplogging._direct._LOCK_TIMEOUT", 0.1)
-    reader, writer = _pipe.make(place)
+    monkeypatch.setattr("mplogging._delivery.direct._LOCK_TIMEOUT", 0.1)
+    reader, writer = pipe.make(place)
     reader.close()
     mine = Place(place.path, os.open(place.path, os.O_RDONLY))  # as another process has it
     file = DatedFileHandler(tmp_path / "app.log", delay=True)

@@ -1,0 +1,19 @@
+"""The dated file: `DatedFileHandler`, and all that stands under it. Knows of no session.
+
+    record
+      │ handler      DatedFileHandler: what users hold; its arguments are checked in `arguments`
+      ├─ lines       the record as bytes, as its logging.Formatter would have it
+      │ backlog      keeps what the disk refuses, file by file
+      │ series       opens the file that the record's own time names
+      │   ├─ periods, names         which period, and what its file is called: pure
+      │   └─ retention, link, compression     what a new file brings with it
+      │ appending    whole lines, under the lock, or not at all; `opening` made the file
+      ▼
+    app.log.2026-11-24
+
+Rules of this wing:
+- A record's `created` picks its file; no clock does.
+- Nothing is ever renamed, and only names that `names` itself would make are touched.
+- Whoever cuts, seals or counts bytes of a file has its lock alone; who appends shares it.
+- What the disk refuses waits or is counted, never raised at whoever logs.
+"""

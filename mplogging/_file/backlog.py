@@ -1,0 +1,207 @@
+"""Lines that wait in memory for a file that is full, or otherwise refuses them.
+
+    write() ─┬─ the newest file, or the series ── the disk
+             ├─ refused lines, by file ─────────┘  as soon as it takes them again
+             └─ interrupting lines ─────────────┘  once the present write is over
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Callable
+
+from .appending import Failed, Unwritten
+from .periods import Period
+from .series import FileSeries
+
+# Seconds between two attempts while writing fails.
+_RETRY_INTERVAL = 0.5
+# What waits is written in pieces, lest all of it be there twice.
+_PIECE_LINES = 1000
+
+
+class _Refusal:
+    """What one file does not take for the time being, and why."""
+
+    def __init__(self, cause: BaseException | None) -> None:
+        self.cause = cause
+        self.waiting: list[bytes] = []  # lines, in order
+        self.lost = 0  # lines that there was no memory for
+
+    def is_like(self, other: _Refusal) -> bool:
+        """True if the error is the same, perhaps of another file."""
+        return getattr(self.cause, "errno", None) == getattr(other.cause, "errno", None)
+
+
+class Backlog:
+    """Writes the lines of each file in their order, and keeps what can't be written yet.
+
+    A file that refuses its lines holds up no other. Its user sees to it that one
+    thread at a time is in it.
+
+    Args:
+        series: The files, for lines of any time.
+        report: Is told, once an incident, that writing fails.
+        write_loss: Writes, to the series, how many lines were lost and why.
+        limit_bytes: How much may wait for files that refuse. What comes beyond it
+            is lost, and counted.
+
+    Attributes:
+        is_writing: This thread is in the midst of a write: who comes now is a
+            signal handler, or a finalizer.
+        lost_in_all: Lines that were given up.
+    """
+
+    def __init__(
+        self,
+        series: FileSeries,
+        report: Callable[[str], None],
+        write_loss: Callable[[int, BaseException | None], None],
+        limit_bytes: int,
+    ) -> None:
+        self._series = series
+        self._report = report
+        self._write_loss = write_loss
+        self._limit_bytes = limit_bytes
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: it belongs to another process."""
+        self._refusals: dict[Period, _Refusal] = {}
+        self._refused_bytes = 0
+        self._retry_at = 0.0
+        self._interrupting: deque[tuple[float, Sequence[bytes]]] = deque()
+        self.is_writing = False
+        self.lost_in_all = 0
+
+    def count(self) -> int:
+        """How many lines wait."""
+        # Of copies, as another thread or a signal handler may add to them.
+        refused = sum(len(refusal.waiting) for refusal in list(self._refusals.values()))
+        return refused + sum(len(chunks) for _, chunks in list(self._interrupting))
+
+    def write(self, created: float, chunks: Sequence[bytes]) -> None:
+        """Write the lines after all of their file that wait, or let them wait too."""
+        if self.is_writing:
+            # What was interrupted sees to these lines when it is done.
+            self._interrupting.append((created, chunks))
+            return
+        self.is_writing = True
+        try:
+            # The short way, which nearly all lines go: a log call takes 1 % less
+            # past the series, which has something to do once a file only.
+            file = self._series.newest_file
+            if file is not None and file.start <= created < file.end and not self._refusals:
+                file.append(chunks)
+            else:
+                self._append(created, chunks)
+        except Unwritten as unwritten:
+            self._append(created, unwritten.chunks)
+        finally:
+            self.is_writing = False
+            # After that mark: whoever interrupts from here on writes by itself.
+            if self._interrupting:
+                self._write_interrupting()
+
+    def flush(self) -> None:
+        """Try to write what waits."""
+        if self.is_writing:
+            return
+        self.is_writing = True
+        try:
+            self._retry()
+        finally:
+            self.is_writing = False
+            self._write_interrupting()
+
+    def give_up(self) -> int:
+        """Lose what waits; returns how many lines that were."""
+        count = 0
+        for refusal in self._refusals.values():
+            count += len(refusal.waiting)
+            refusal.lost += len(refusal.waiting)
+            refusal.waiting.clear()
+        self._refused_bytes = 0
+        self.lost_in_all += count
+        if count:
+            self.flush()  # another file may take the word of it
+        return count
+
+    def _append(self, created: float, chunks: Sequence[bytes]) -> None:
+        if self._refusals and time.monotonic() >= self._retry_at:
+            self._retry()
+        period = self._series.period_of(created)
+        refusal = self._refusals.get(period)
+        if refusal is not None:
+            self._keep(refusal, chunks)
+            return
+        try:
+            self._series.append(created, chunks)
+        except Failed as failed:
+            self._begin_refusal(period, failed)
+
+    def _begin_refusal(self, period: Period, failed: Failed) -> None:
+        refusal = _Refusal(failed.__cause__)
+        is_news = not any(map(refusal.is_like, self._refusals.values()))
+        self._refusals[period] = refusal
+        self._retry_at = time.monotonic() + _RETRY_INTERVAL
+        self._keep(refusal, failed.chunks)
+        if is_news:
+            self._report(f"can't be written, lines wait in memory: {refusal.cause}")
+
+    def _keep(self, refusal: _Refusal, chunks: Sequence[bytes]) -> None:
+        for count, chunk in enumerate(chunks):
+            if self._refused_bytes + len(chunk) > self._limit_bytes:
+                refusal.lost += len(chunks) - count
+                self.lost_in_all += len(chunks) - count
+                return
+            self._refused_bytes += len(chunk)
+            refusal.waiting.append(chunk)
+
+    def _retry(self) -> None:
+        for period, refusal in list(self._refusals.items()):
+            try:
+                self._catch_up(period, refusal)
+            except Failed:
+                continue
+            if not refusal.lost:
+                del self._refusals[period]
+        self._retry_at = time.monotonic() + _RETRY_INTERVAL
+
+    def _catch_up(self, period: Period, refusal: _Refusal) -> None:
+        """The first line after an incident says what it cost; then all in their order."""
+        if refusal.lost:
+            with contextlib.suppress(Failed):  # it goes to the present file, perhaps another
+                self._write_loss(refusal.lost, refusal.cause)
+                refusal.lost = 0
+        while piece := refusal.waiting[:_PIECE_LINES]:
+            try:
+                self._series.append(period.start, piece)
+            except Failed as failed:
+                self._release(refusal, len(piece) - len(failed.chunks))
+                raise
+            self._release(refusal, len(piece))
+
+    def _release(self, refusal: _Refusal, written: int) -> None:
+        self._refused_bytes -= sum(map(len, refusal.waiting[:written]))
+        del refusal.waiting[:written]
+
+    def _write_interrupting(self) -> None:
+        lines = self._interrupting
+        while lines and not self.is_writing:  # again, if one comes at the very end
+            self.is_writing = True
+            try:
+                while lines:
+                    created, chunks = lines[0]
+                    try:
+                        self._append(created, chunks)
+                        lines.popleft()
+                    except ValueError as error:  # there is no file for that time
+                        lines.popleft()
+                        self.lost_in_all += len(chunks)
+                        self._report(f"a line of time {created!r} can't be written: {error}")
+            finally:
+                self.is_writing = False

@@ -1,0 +1,328 @@
+"""`DatedFileHandler`: a record's own time names the file that its line goes to.
+
+    emit(record) ─ LineFormat ─ write(created, chunks) ─ Backlog ─ FileSeries ─ AppendFile
+
+The active file carries its date, so a new period renames nothing, and any number
+of processes may write the same log: each comes to the same name by itself.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from .._errors import MPLoggingError
+from .._lock import IS_AVAILABLE, FileLock, NoLock
+from .._numbers import seconds_of
+from .._records import own_record
+from .arguments import check
+from .backlog import Backlog
+from .compression import Compressor
+from .lines import LineFormat
+from .link import StableLink, link_path
+from .names import FileNames
+from .opening import Access
+from .periods import Calendar
+from .retention import Retention
+from .series import FileSeries
+
+_PLAIN = "%(asctime)s %(levelname)s %(message)s"
+
+
+class DatedFileHandler(logging.Handler):
+    """Writes each record to the file of the record's own date.
+
+    For one process or for any number of unrelated ones that share a log.
+    Arguments named as in `logging.handlers.TimedRotatingFileHandler` mean what
+    they mean there, with the differences that the README lists.
+
+    Args:
+        filename: The log's name, to which "." and the date are added, or a name
+            with strftime directives that place the date ("%%" is a percent
+            sign). Missing directories are made.
+        when: "S", "M", "H", "D", "midnight", "W0" to "W6"; in either case.
+        interval: How many of these make a period; counted from a fixed point,
+            so that all processes agree.
+        backupCount: Old files to keep beside the active one; 0 keeps all.
+        encoding: Of the files; None is UTF-8.
+        delay: Open the file at the first record only.
+        utc: Periods by UTC rather than by local time.
+        atTime: When the day or week begins, for "midnight", "D" and "W0" to "W6".
+        errors: What becomes of text that `encoding` lacks; None is "strict".
+        suffix: strftime pattern in place of the one that belongs to `when`.
+        maxAge: How long to keep a file after its period: a timedelta or
+            seconds; 0 keeps all.
+        maxTotalBytes: How much all files may take together; 0 is no limit.
+        maxBytes: A file that would grow past it goes on as ".1", ".2", …; 0 is
+            no limit.
+        compress: "gz" or "zst" compresses finished files; None does not.
+        compressAfter: Seconds after a period's end, and after the last write to
+            its file, before it is compressed.
+        symlink: True keeps `filename` itself as a symbolic link to the active
+            file; a string is the link's name.
+        mode: Permissions of new files, whatever the umask; None leaves it to that.
+        dirMode: The same for new directories.
+        lock: Take the file's lock for each write. True shares it with other
+            writers, whom a local file system keeps apart by itself; "exclusive"
+            lets one write at a time, for network file systems; False takes none.
+        lockTimeout: Seconds to wait for a stopped holder of the lock, once;
+            after that, lines are appended without it until it is free again.
+        bufferBytes: How much waits in memory while the disk is full.
+        newlines: "keep", "escape" or "indent": what becomes of line breaks
+            within a record.
+
+    Raises:
+        ConfigError: An argument has a value that cannot work.
+        OSError: The file cannot be opened (with `delay`, `handleError` gets it).
+    """
+
+    terminator = "\n"
+    lock: threading.RLock  # logging's own, never None
+
+    def __init__(
+        self,
+        filename: str | os.PathLike[str],
+        when: str = "midnight",
+        interval: int = 1,
+        backupCount: int = 0,
+        encoding: str | None = "utf-8",
+        delay: bool = False,
+        utc: bool = False,
+        atTime: datetime.time | None = None,
+        errors: str | None = "backslashreplace",
+        *,
+        suffix: str | None = None,
+        maxAge: float | datetime.timedelta = 0,
+        maxTotalBytes: int = 0,
+        maxBytes: int = 0,
+        compress: str | None = None,
+        compressAfter: float = 60.0,
+        symlink: bool | str | os.PathLike[str] = False,
+        mode: int | None = None,
+        dirMode: int | None = None,
+        lock: bool | str = True,
+        lockTimeout: float = 5.0,
+        bufferBytes: int = 64 << 20,
+        newlines: str = "keep",
+    ) -> None:
+        settings = dict(locals())
+        del settings["self"], settings["__class__"]
+        check(settings)
+        self.encoding = "utf-8" if encoding is None else encoding
+        self.errors = "strict" if errors is None else errors
+        self.utc, self.atTime, self.interval = bool(utc), atTime, interval
+        self.backupCount, self.maxBytes = backupCount, maxBytes
+        self._newlines = newlines
+        self._calendar = Calendar(when, interval, utc, atTime)
+        self.when = self._calendar.when
+        names = FileNames(filename, self._calendar, suffix)
+        self.baseFilename = names.stable or names.filename
+        link = link_path(symlink, names)
+        self._settings = {  # absolute: a copy may start elsewhere
+            **settings, "filename": names.filename, "symlink": link or False,
+        }
+        self.formatter = None
+        has_lock = bool(lock) and IS_AVAILABLE
+        lines = self._lines
+        # To grow to a size and no further is for one at a time to decide.
+        is_shared = lock != "exclusive" and not maxBytes
+        self._compressor = Compressor(names, compress, compressAfter) if compress else None
+        self._series = FileSeries(
+            self._calendar,
+            names,
+            functools.partial(FileLock, lockTimeout, is_shared) if has_lock else NoLock,
+            Access(mode, dirMode, lines.file_header, lines.terminator, lines.unit_bytes),
+            maxBytes,
+            Retention(names, backupCount, seconds_of(maxAge), maxTotalBytes),
+            StableLink(link, names, FileLock(1.0) if has_lock else NoLock()) if link else None,
+            self._compressor,
+            self._report,
+        )
+        self._backlog = Backlog(
+            self._series, self._report_trouble, self._write_loss, bufferBytes
+        )
+        # Last, as logging.shutdown() closes whatever has come as far as this.
+        super().__init__()
+        _handlers.add(self)
+        if not delay:
+            self.open()
+
+    @property
+    def formatter(self) -> logging.Formatter | None:
+        """As of any handler, but that it works as it was when it was set here."""
+        return self._formatter
+
+    @formatter.setter
+    def formatter(self, fmt: logging.Formatter | None) -> None:
+        self._formatter = fmt
+        overrides = getattr(self.format, "__func__", None) is not logging.Handler.format
+        self._lines = LineFormat(
+            self if overrides else fmt or logging.Formatter(),
+            self.encoding, self.errors, self.terminator, self._newlines,
+        )
+        self.line = self._lines.line
+        self._needs_lock = (
+            not self._lines.is_compiled
+            or type(self).emit is not DatedFileHandler.emit
+            or type(self).filter is not logging.Handler.filter
+        )
+
+    @property
+    def activeFilename(self) -> str:
+        """Path of the file that a record made now goes to."""
+        with self.lock:
+            return self._series.path_of(time.time())
+
+    @property
+    def waiting(self) -> int:
+        """Lines in memory that the disk refuses for the time being."""
+        return self._backlog.count()
+
+    @property
+    def lost(self) -> int:
+        """Lines given up because the disk refused them for too long."""
+        return self._backlog.lost_in_all
+
+    @property
+    def late(self) -> int:
+        """Lines written to the file of an older period than the newest."""
+        return self._series.late_count
+
+    def open(self) -> None:
+        """Open the present period's file, if it is not open yet.
+
+        Raises:
+            OSError: It can't be opened.
+        """
+        with self.lock:
+            if not self._backlog.is_writing:  # as in `close`
+                self._series.file_of(time.time())
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As `Handler.handle`; the standard library's formatting needs no lock."""
+        if self._needs_lock or self.filters:
+            return super().handle(record)
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record's line to the file of the record's date."""
+        try:
+            line = self.line(record)
+            with self.lock:
+                self._backlog.write(record.created, (line,))
+        except Exception:
+            self.handleError(record)
+
+    def write(self, created: float, chunks: Sequence[bytes]) -> None:
+        """Write whole lines that all belong to the period of `created`.
+
+        Never raises for the disk's sake: what it refuses waits in memory.
+        """
+        with self.lock:
+            self._backlog.write(created, chunks)
+
+    def bounds(self, created: float) -> tuple[int, int]:
+        """Start (inclusive) and end (exclusive) of the period that `created` is in."""
+        return self._calendar.period_of(created)[:2]
+
+    def flush(self) -> None:
+        """Try to write what waits in memory."""
+        with self.lock:
+            self._backlog.flush()
+
+    def close(self) -> None:
+        """Write what waits, if the disk takes it, and close the files.
+
+        As with `FileHandler`, a later record opens them again.
+        """
+        given_up = 0
+        with self.lock:
+            # A signal handler that closes in the midst of a write by its own
+            # thread must not take the file away from it.
+            if not self._backlog.is_writing:
+                self._backlog.flush()
+                given_up = self._backlog.give_up()
+                self._series.close()
+        if self._compressor is not None:
+            self._compressor.stop()
+        super().close()
+        if given_up:
+            self._report_trouble(f"{given_up} lines are lost at its end")
+
+    def _write_loss(self, lost: int, cause: BaseException | None) -> None:
+        record = own_record(
+            logging.WARNING, f"{lost} lines were lost while the log could not be written: {cause}"
+        )
+        try:
+            line = self.line(record)
+        except Exception:  # a format that asks for fields of the program's own
+            line = LineFormat(
+                logging.Formatter(_PLAIN), self.encoding, terminator=self.terminator
+            ).line(record)
+        self._series.append(record.created, (line,))
+
+    def _report_trouble(self, what: str) -> None:
+        self._report(f"{self.baseFilename}: {what}")
+
+    def _report(self, message: str) -> None:
+        """One word on stderr, or to whoever has overridden `handleError`."""
+        try:
+            raise MPLoggingError(message)  # handleError shows the exception at hand
+        except MPLoggingError:
+            self.handleError(own_record(logging.ERROR, message))
+
+    def cut_half_lines(self) -> None:
+        """From now on, half a line that is found when a file is opened is cut off: it
+        is what a killed process left of its last write. Otherwise one that an
+        earlier run left stays, as a line of its own."""
+        self._series.cut_since = 0.0
+
+    def after_fork(self) -> None:
+        """In a child: the parent's descriptors, its locks and its lines are not ours."""
+        self._backlog.clear()
+        self._series.close()
+        self._series.late_count = 0
+        if self._compressor is not None:
+            self._compressor.forget()
+
+    def bare_copy(self) -> DatedFileHandler:
+        """A handler for the same files, without formatter, filters and open files."""
+        return DatedFileHandler(**{**self._settings, "delay": True})
+
+    def __repr__(self) -> str:
+        level = logging.getLevelName(self.level)
+        return f"<{type(self).__name__} {self.baseFilename} ({level})>"
+
+    def __reduce__(self) -> Any:
+        state = (self.level, self.formatter, self.filters, self.name)
+        return _rebuilt, (type(self), {**self._settings, "delay": True}, state)
+
+
+def _rebuilt(
+    cls: type[DatedFileHandler], settings: dict[str, Any], state: tuple[Any, ...]
+) -> DatedFileHandler:
+    handler = cls.__new__(cls)
+    DatedFileHandler.__init__(handler, **settings)
+    handler.level, formatter, handler.filters, handler.name = state
+    handler.setFormatter(formatter)
+    return handler
+
+
+_handlers: weakref.WeakSet[DatedFileHandler] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for handler in list(_handlers):
+        handler.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,256 @@
+"""Which file name belongs to which period; pure, except for `FileNames.scan`.
+
+    Period --path()--> "logs/app.log.2026-11-24" + ".1" + ".gz"
+    Period <--parse()-- the same, and only if path() gives exactly that
+
+A name must tell each period from every other. Its directives keep it the same
+for some stretch of the calendar (a month with "%Y-%m"); if no stretch is longer
+than a period, at most one period begins in each, and the name identifies it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+
+from .._errors import ConfigError
+from .periods import Calendar, Period
+
+_DAY = 86_400
+_Fields = dict[str, int]
+_Token = tuple[str, str]  # a directive's letter and "", or "" and literal text
+
+# How many digits each directive has; none of them depends on the locale.
+_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "G": 4, "V": 2, "u": 1}
+
+
+class _Span(NamedTuple):
+    """What directives single out, its greatest length, and the day it begins on."""
+
+    directives: str
+    unit: str
+    seconds: int
+    first_day: Callable[[_Fields], date]
+
+
+# The finest first. %y counts as %Y. There is no "YV": the days around a new year
+# share a week, not a year, so that "2024-W01" would be January and December.
+_SPANS = (
+    _Span("Ymd", "day", _DAY, lambda f: date(f["Y"], f["m"], f["d"])),
+    _Span("Yj", "day", _DAY, lambda f: date(f["Y"], 1, 1) + timedelta(f["j"] - 1)),
+    _Span("GVu", "day", _DAY, lambda f: date.fromisocalendar(f["G"], f["V"], f["u"])),
+    _Span("GV", "week", 7 * _DAY, lambda f: date.fromisocalendar(f["G"], f["V"], 1)),
+    _Span("Ym", "month", 31 * _DAY, lambda f: date(f["Y"], f["m"], 1)),
+    _Span("Y", "year", 366 * _DAY, lambda f: date(f["Y"], 1, 1)),
+    _Span("G", "ISO year", 371 * _DAY, lambda f: date.fromisocalendar(f["G"], 1, 1)),
+)
+_TIMES = (("H", "hour", 3600), ("M", "minute", 60), ("S", "second", 1))
+
+
+class LogFile(NamedTuple):
+    """A file name of ours, taken apart."""
+
+    period: Period
+    part: int  # 0 for the plain name, 1 for ".1", ...
+    compression: str  # "", "gz" or "zst"
+    path: str
+
+
+class FileNames:
+    """The names that a handler gives its files, and no others.
+
+    Args:
+        filename: Its strftime directives place the date, "%%" is a percent sign;
+            without directives the name gets "." and the suffix appended.
+        suffix: A strftime pattern, instead of the calendar's own.
+
+    Attributes:
+        filename: The absolute pattern, which may be given to `FileNames` again.
+        stable: The absolute name without a date, None if directives place it.
+
+    Raises:
+        ConfigError: An argument has a value that cannot work.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], calendar: Calendar, suffix: str | None = None
+    ) -> None:
+        given = _checked_filename(filename)
+        if not os.path.isabs(given):
+            # The directory we happen to be in is no pattern, whatever its name.
+            given = os.path.join(os.getcwd().replace("%", "%%"), given)
+        self.filename = os.path.normpath(given)
+        self.stable: str | None = None
+        tokens = _tokens(self.filename, "filename")
+        if any(directive for directive, _ in tokens):
+            if suffix is not None:
+                raise ConfigError(
+                    "suffix needs a filename without strftime directives, "
+                    f"got suffix={suffix!r} with filename={filename!r}"
+                )
+            self._pattern, blamed = self.filename, f"filename {filename!r}"
+        else:
+            self.stable = _name(tokens)
+            if os.path.isdir(self.stable):
+                raise ConfigError(f"filename must not name a directory, got {filename!r}")
+            suffix = calendar.suffix if suffix is None else _checked_suffix(suffix)
+            tokens += _tokens(f".{suffix}", "suffix")
+            self._pattern, blamed = f"{self.filename}.{suffix}", f"suffix {suffix!r}"
+        self._calendar = calendar
+        self._tokens = tokens
+        self._span, self._times = _identified(tokens, calendar, blamed)
+        self._regex = re.compile(
+            _regex(tokens) + r"(?:\.(?P<part>[1-9][0-9]{0,8}))?(?:\.(?P<compression>gz|zst))?"
+        )
+
+    def path(self, period: Period, part: int = 0, compression: str = "") -> str:
+        """The name of this period's file."""
+        name = _name(self._tokens, period.label)
+        return name + (f".{part}" if part else "") + (f".{compression}" if compression else "")
+
+    def parse(self, path: str) -> LogFile | None:
+        """The file of this name, None unless `path()` gives exactly this name."""
+        match = self._regex.fullmatch(path)
+        if match is None:
+            return None
+        groups = match.groupdict()
+        part, compression = int(groups.pop("part") or 0), groups.pop("compression") or ""
+        fields = {directive: int(digits) for directive, digits in groups.items()}
+        if "Y" not in fields and "y" in fields:
+            fields["Y"] = fields["y"] + (1900 if fields["y"] >= 69 else 2000)
+        try:
+            since = datetime.combine(self._span.first_day(fields), time())
+            for directive, seconds in self._times:
+                since += timedelta(seconds=seconds * fields[directive])
+            period = self._calendar.period_labelled(self._calendar.label_from(since))
+        except (ValueError, OverflowError):  # a 30th of February, a year 0
+            return None
+        if period is None or self.path(period, part, compression) != path:
+            return None
+        return LogFile(period, part, compression, path)
+
+    def scan(self) -> list[LogFile]:
+        """Every regular file with a name of ours, the oldest first.
+
+        Links are neither listed nor followed, except in the directories before
+        the first directive. Missing directories are no error.
+
+        Raises:
+            OSError: A directory cannot be read.
+        """
+        parts = [_tokens(part, "filename") for part in self._pattern.split(os.sep)]
+        dated = [any(directive for directive, _ in part) for part in parts]
+        depth = dated.index(True)
+        directories = [os.sep.join(_name(part) for part in parts[:depth]) + os.sep]
+        for part in parts[depth:-1]:
+            matches = re.compile(_regex(part)).fullmatch
+            directories = [
+                entry.path
+                for directory in directories
+                for entry in _entries(directory)
+                if matches(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+        found = []
+        for directory in directories:
+            for entry in _entries(directory):
+                file = self.parse(entry.path)
+                if file is not None and entry.is_file(follow_symlinks=False):
+                    found.append(file)
+        return sorted(found)
+
+
+def _tokens(pattern: str, argument: str) -> list[_Token]:
+    tokens = []
+    for found in re.finditer(r"%(.?)|[^%]+", pattern, re.DOTALL):
+        letter = found[1]
+        if letter is None or letter == "%":
+            tokens.append(("", letter or found[0]))
+        elif letter in _DIGITS:
+            tokens.append((letter, ""))
+        else:
+            supported = " ".join(f"%{directive}" for directive in _DIGITS)
+            raise ConfigError(
+                f"{argument} has {found[0]!r} in {pattern!r}: "
+                f"use {supported}, and %% for a percent sign"
+            )
+    return tokens
+
+
+def _name(tokens: list[_Token], label: datetime = datetime.min) -> str:
+    # Linux does not pad a year below 1000.
+    return "".join(
+        label.strftime(f"%{directive}").zfill(_DIGITS[directive]) if directive else text
+        for directive, text in tokens
+    )
+
+
+def _regex(tokens: list[_Token]) -> str:
+    """What matches these names; a directive met again must have the same digits."""
+    met: set[str] = set()
+    regex = ""
+    for directive, text in tokens:
+        if not directive:
+            regex += re.escape(text)
+        elif directive in met:
+            regex += f"(?P={directive})"
+        else:
+            met.add(directive)
+            regex += f"(?P<{directive}>[0-9]{{{_DIGITS[directive]}}})"
+    return regex
+
+
+def _identified(
+    tokens: list[_Token], calendar: Calendar, blamed: str
+) -> tuple[_Span, list[tuple[str, int]]]:
+    """The span that these names single out, and the times of day to add to its first day."""
+    given = {directive for directive, _ in tokens}
+    if "y" in given:
+        given.add("Y")
+    span = next((span for span in _SPANS if given.issuperset(span.directives)), None)
+    if span is None:
+        raise ConfigError(
+            f"{blamed} does not say which year a file is of: add %Y (for an ISO week %G)"
+        )
+    unit, seconds, times = span.unit, span.seconds, []
+    if unit == "day":
+        for directive, finer, length in _TIMES:
+            if directive not in given:
+                break
+            times.append((directive, length))
+            unit, seconds = finer, length
+    if calendar.step < seconds:
+        raise ConfigError(
+            f"{blamed} names a file by its {unit} only, in which several periods of "
+            f"when={calendar.when!r}, interval={calendar.interval} can begin: add finer directives"
+            + (" (%V needs %G)" if "V" in given and "G" not in given else "")
+        )
+    return span, times
+
+
+def _checked_filename(filename: str | os.PathLike[str]) -> str:
+    try:
+        name = os.fspath(filename)
+    except TypeError:
+        name = None
+    if not isinstance(name, str):
+        raise ConfigError(f"filename must be a str or a path of str, got {filename!r}")
+    if os.path.basename(name) in ("", ".", "..") or "\0" in name:
+        raise ConfigError(f"filename must name a file, got {filename!r}")
+    return name
+
+
+def _checked_suffix(suffix: str) -> str:
+    if not isinstance(suffix, str) or os.path.basename(suffix) != suffix or "\0" in suffix:
+        raise ConfigError(f"suffix must be a strftime pattern without separators, got {suffix!r}")
+    return suffix
+
+
+def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            yield from entries
+    except (FileNotFoundError, NotADirectoryError):
+        return

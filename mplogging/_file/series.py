@@ -1,0 +1,208 @@
+"""The files of one log: opens the one that a record belongs in.
+
+It keeps two files open at most: the newest period's, and an older one for
+records that come late.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Callable
+
+from .._lock import FileLock
+from .appending import AppendFile, Failed, Full, Unwritten
+from .compression import ALGORITHMS, Compressor
+from .link import StableLink
+from .names import FileNames
+from .opening import Access
+from .periods import Calendar, Period
+from .retention import Retention
+
+# The kernel stamps files by its tick, so that a stamp may be that much behind the clock.
+_TICK_SECONDS = 0.01
+
+
+class FileSeries:
+    """Appends lines to the file of their own time.
+
+    Whatever a new file brings with it (retention, the link, compression) is
+    done where the file is opened, so that appending knows nothing of it.
+    """
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        names: FileNames,
+        new_lock: Callable[[], FileLock],
+        access: Access,
+        max_bytes: int,
+        retention: Retention,
+        link: StableLink | None,
+        compressor: Compressor | None,
+        report: Callable[[str], None],
+    ) -> None:
+        self._calendar = calendar
+        self._names = names
+        self._new_lock = new_lock
+        self._access = access
+        self._max_bytes = max_bytes
+        self._retention = retention
+        self._link = link
+        self._compressor = compressor
+        self._report = report
+        # Half a line written in our lifetime is no crash's.
+        self.cut_since = time.time() - _TICK_SECONDS
+        self.late_count = 0  # lines for an older file than the newest
+        self._forget()
+
+    def _forget(self) -> None:
+        self._newest: Period | None = None
+        self.newest_file: AppendFile | None = None
+        self._open_files: dict[Period, AppendFile] = {}
+        self._parts: dict[Period, int] = {}
+        self._last_file: AppendFile | None = None
+        self._is_late = False
+
+    def append(self, created: float, chunks: Sequence[bytes]) -> None:
+        """Append lines that all belong to the period of `created`.
+
+        Raises:
+            Failed: with the lines that are not in a file.
+        """
+        while True:
+            file = self._last_file
+            if file is None or not file.start <= created < file.end:
+                try:
+                    file = self.file_of(created)
+                except OSError as error:
+                    raise Failed(chunks) from error
+            try:
+                file.append(chunks)
+            except Unwritten as unwritten:
+                self._count_late(len(chunks) - len(unwritten.chunks))
+                if isinstance(unwritten, Failed):
+                    raise
+                chunks = unwritten.chunks
+                try:
+                    self._leave(self.period_of(created), is_full=isinstance(unwritten, Full))
+                except OSError as error:
+                    raise Failed(chunks) from error
+            else:
+                self._count_late(len(chunks))
+                return
+
+    def period_of(self, created: float) -> Period:
+        """The period of a record of this time, and so its file's.
+
+        Raises:
+            ValueError: It is beyond the calendar.
+        """
+        return self._calendar.period_of(created)
+
+    def _count_late(self, lines: int) -> None:
+        if self._is_late:
+            self.late_count += lines
+
+    def _leave(self, period: Period, is_full: bool) -> None:
+        """Close the period's file; its next line opens it anew, or another part."""
+        self._close(period)
+        part = self._parts.pop(period)
+        if is_full:
+            # Other programs may be further on than the one that logs least.
+            part = max(part + 1, self._last_part(period))
+            self._parts[period] = self._unsealed(period, part)
+
+    def file_of(self, created: float) -> AppendFile:
+        """The open file for records of this time."""
+        period = self.period_of(created)
+        self._last_file = self._open_files.get(period) or self._open(period)
+        self._is_late = self._newest is not None and period.start < self._newest.start
+        return self._last_file
+
+    def path_of(self, created: float) -> str:
+        """Where a record of this time would go; opens nothing."""
+        period = self.period_of(created)
+        return self._names.path(period, self._part_of(period))
+
+    def close(self) -> None:
+        """Close all files; appending opens them again."""
+        for file in self._open_files.values():
+            file.close()
+        self._forget()
+
+    def _close(self, period: Period) -> None:
+        # In this order, so that a signal handler that raises leaves no closed file in use.
+        self._last_file = None
+        if period == self._newest:
+            self.newest_file = None
+        self._open_files.pop(period).close()
+
+    def _open(self, period: Period) -> AppendFile:
+        is_newest = self._is_newer(period)
+        for other in list(self._open_files):
+            if is_newest or other != self._newest:
+                self._close(other)
+                del self._parts[other]
+        part = self._parts[period] = self._part_of(period)
+        file = AppendFile(
+            self._names.path(period, part),
+            self._new_lock(),  # for each its own: one may be held up, and the other not
+            self._access,
+            self._max_bytes,
+            start=period.start,
+            end=period.end,
+            ended_by=self._ending_paths(period, part),
+            sealed_after=period.end if self._compressor else float("inf"),
+            cut_since=self.cut_since,
+        )
+        self._open_files[period] = file
+        if is_newest:
+            self._newest = period
+        if period == self._newest:
+            self.newest_file = file
+        if is_newest or file.is_new:
+            self._keep_house(period, file.path)
+        return file
+
+    def _is_newer(self, period: Period) -> bool:
+        """Does the log go on here? Not in the future: that is a clock gone wild."""
+        newest = self._newest
+        return (newest is None or period.start > newest.start) and period.start <= time.time()
+
+    def _part_of(self, period: Period) -> int:
+        known = self._parts.get(period)
+        return self._unsealed(period, self._last_part(period)) if known is None else known
+
+    def _last_part(self, period: Period) -> int:
+        if not self._max_bytes:
+            return 0
+        return max((file.part for file in self._names.scan() if file.period == period), default=0)
+
+    def _unsealed(self, period: Period, part: int) -> int:
+        while any(map(os.path.exists, self._sealing_paths(period, part))):
+            part += 1
+        return part
+
+    def _ending_paths(self, period: Period, part: int) -> list[str]:
+        # A part that another program has gone on from is old to retention.
+        next_part = [self._names.path(period, part + 1)] if self._max_bytes else []
+        return self._sealing_paths(period, part) + next_part
+
+    def _sealing_paths(self, period: Period, part: int) -> list[str]:
+        return [self._names.path(period, part, algorithm) for algorithm in ALGORITHMS]
+
+    def _keep_house(self, period: Period, path: str) -> None:
+        try:
+            newest = self._newest
+            if self._retention.is_on and newest is not None:
+                active = {file.path for file in self._open_files.values()}
+                rank = newest.start, self._parts.get(newest, 0)
+                self._retention.apply(rank, active, min(time.time(), newest.end))
+            if self._link is not None and period == newest:
+                self._link.point_to(path)
+            if self._compressor is not None:
+                self._compressor.start()
+        except OSError as error:
+            self._report(f"{path} is written, but not what goes with it: {error}")

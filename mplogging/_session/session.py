@@ -1,0 +1,234 @@
+"""`LogSession`: what a user holds; each run of it is a `Run`."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Iterable
+from typing import Any, Callable, TypeVar
+
+from .._errors import SessionClosedError, SessionError
+from .._file.handler import DatedFileHandler
+from .._worker.channels import QueueAddress
+from .._worker.decorators import Initializer, Wrapped
+from .run import Run
+from .settings import check_timeout, checked
+from .stats import SessionStats
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
+
+
+class LogSession:
+    """Lets all processes of a program log into one dated file; goes around main.
+
+    A context manager, and a decorator for `main`. Nothing happens before it is
+    entered, so that children which import the module again don't mind it. It can
+    be entered again once it has been left.
+
+    Args:
+        filename: The log's name (see `DatedFileHandler`), or a ready
+            `DatedFileHandler`. None adopts the handlers of the root logger.
+        level: The root logger's level, by number or name. By default INFO, or
+            when handlers are adopted, the level that the root logger has.
+        format, datefmt, style: As for `logging.Formatter`.
+        handlers: Further handlers, which get each record in this process.
+        captureWarnings: As `logging.captureWarnings`, in every process.
+        overflow: "block": a log call waits while the pipe is full; "drop": its
+            record is dropped, counted, and the count is logged.
+        dropBelow: With "drop", the level from which on records wait all the same.
+        queue: A `multiprocessing.Queue` or `Manager().Queue()` in place of the
+            pipe, with that queue's guarantees.
+        autoAttach: Attach all children of `multiprocessing`, and forked ones,
+            without code of theirs.
+        handleSignals: On SIGTERM or SIGHUP, unless the program handles it, write
+            everything and then end as without us.
+        stopTimeout: Seconds that leaving may take.
+        handlerCapacity: How many records may wait for each further handler.
+        handlerOverflow: "drop" or "block", when that many wait.
+        **fileOptions: What `DatedFileHandler` takes: when, backupCount, utc, ….
+
+    Raises:
+        ConfigError: An argument has a value that cannot work.
+    """
+
+    def __init__(
+        self,
+        filename: str | os.PathLike[str] | DatedFileHandler | None = None,
+        *,
+        level: int | str | None = None,
+        format: str | None = None,
+        datefmt: str | None = None,
+        style: str | None = None,
+        handlers: Iterable[logging.Handler] = (),
+        captureWarnings: bool = True,
+        overflow: str = "block",
+        dropBelow: int | str | None = None,
+        queue: Any = None,
+        autoAttach: bool = True,
+        handleSignals: bool = False,
+        stopTimeout: float = 10.0,
+        handlerCapacity: int = 10_000,
+        handlerOverflow: str = "drop",
+        **fileOptions: Any,
+    ) -> None:
+        arguments = dict(locals())
+        del arguments["self"]
+        self._settings = checked(**arguments)
+        self._run: Run | None = None  # the present one, or the last
+
+    def __enter__(self) -> LogSession:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self._end(None)
+
+    def __call__(self, function: _Function) -> _Function:
+        """Decorate `main`: the session lasts as long as each call of it.
+
+        Raises:
+            TypeError: `function` can't be called, or is a generator.
+        """
+        import inspect  # a quarter of our import time, for decorators only
+
+        if not callable(function):
+            raise TypeError(f"LogSession decorates a function, got {function!r}")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                "LogSession decorates a function that has done its work when it returns,"
+                f" got the generator {function!r}"
+            )
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+            return run_async  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return run  # type: ignore[return-value]
+
+    @property
+    def address(self) -> str | QueueAddress:
+        """What `attach` takes, in a process that has it from elsewhere than `multiprocessing`.
+
+        Raises:
+            SessionClosedError: The session has ended, or has not begun.
+        """
+        return self._open_run("address").address
+
+    @property
+    def activeFilename(self) -> str | None:
+        """Path of the file that a record made now goes to; None if the session has no file."""
+        file = self._settings.file if self._run is None else self._run.file
+        return None if file is None else file.activeFilename
+
+    @property
+    def initializer(self) -> Callable[..., None]:
+        """What a pool's `initializer` takes to make its workers log to this session.
+
+        Runs once in each worker, under any start method, and ignores its arguments,
+        so it also serves where a worker's number is passed in.
+
+        Raises:
+            SessionClosedError: The session has ended, or has not begun.
+        """
+        return Initializer(self._open_run("initializer").address)
+
+    def wrap(self, function: Callable[..., _Result]) -> Callable[..., _Result]:
+        """The function, picklable, such that it attaches its process before it runs.
+
+        For a pool initializer of your own, and for `Process(target=…)`.
+
+        Raises:
+            SessionClosedError: The session has ended, or has not begun.
+            TypeError: `function` can't be called.
+        """
+        if not callable(function):
+            raise TypeError(f"wrap() takes a function, got {function!r}")
+        return Wrapped(self._open_run("wrap()").address, function)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until all that was accepted before the call is in the file.
+
+        Args:
+            timeout: Seconds to wait; None waits as long as it takes.
+
+        Returns:
+            False if the timeout came first.
+
+        Raises:
+            SessionClosedError: The session has ended, has not begun, or is another process's.
+        """
+        if timeout is not None:
+            check_timeout("timeout", timeout)
+        return self._open_run("flush()").flush(timeout)
+
+    def stats(self) -> SessionStats:
+        """Counts of the present session, or of the last one."""
+        return SessionStats() if self._run is None else self._run.stats()
+
+    def start(self) -> LogSession:
+        """Begin, as entering the `with` does. At the interpreter's exit, it is stopped.
+
+        Raises:
+            ConfigError: The log can't be written at this place, or nothing is to be adopted.
+            SessionError: Another session is running in this process.
+        """
+        for session in _running:
+            raise SessionError(
+                "this session has been entered already: leave it before you enter it again"
+                if session is self
+                else "a session is running in this process already:"
+                " leave it before you enter another"
+            )
+        _running.append(self)
+        try:
+            self._run = Run(self._settings, self.stop)
+        except BaseException:
+            _running.clear()
+            raise
+        return self
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Write everything, and put logging back as it was.
+
+        A second time does nothing, even while the first is still at it.
+
+        Args:
+            timeout: Seconds that it may take; by default the session's `stopTimeout`.
+
+        Returns:
+            False if something was left behind at the deadline; a warning and
+            `stats().unfinished` name it. In a forked child, True: it is not the
+            child's to stop.
+        """
+        if timeout is not None:
+            check_timeout("timeout", timeout)
+        return self._end(timeout)
+
+    def _end(self, timeout: float | None) -> bool:
+        if self._run is None or not self._run.is_open or self._run.pid != os.getpid():
+            return True
+        try:
+            return self._run.end(timeout)
+        finally:
+            _running.clear()
+
+    def _open_run(self, call: str) -> Run:
+        if self._run is None or not self._run.is_open:
+            raise SessionClosedError(f"{call} on a closed session: enter it first")
+        return self._run
+
+
+# The session that runs in this process, if any.
+_running: list[LogSession] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_running.clear)

@@ -1,0 +1,156 @@
+"""The arguments of a session, checked before anything is made."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from .._errors import ConfigError
+from .._file.handler import DatedFileHandler
+from .._levels import NEVER, check_level
+from .._numbers import is_seconds, is_whole
+from .._records import make_record
+
+DEFAULT_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+_OVERFLOW = ("block", "drop")
+
+
+class Settings(NamedTuple):
+    """What `LogSession` was given, as the rest wants it."""
+
+    file: DatedFileHandler | None  # None: it is among the root logger's handlers, if anywhere
+    owns_file: bool  # was it made here, and is it closed with the session?
+    handlers: list[logging.Handler]  # besides the file
+    adopts: bool  # takes the root logger's handlers instead of these
+    level: int | None  # of the root logger; None leaves it
+    captures_warnings: bool
+    drop_below: int  # the level; 0 drops nothing
+    queue: Any
+    auto_attach: bool
+    handles_signals: bool
+    stop_timeout: float
+    handler_capacity: int
+    are_handlers_patient: bool
+
+
+def checked(
+    filename: str | os.PathLike[str] | DatedFileHandler | None,
+    level: int | str | None,
+    format: str | None,
+    datefmt: str | None,
+    style: str | None,
+    handlers: Iterable[logging.Handler],
+    captureWarnings: bool,
+    overflow: str,
+    dropBelow: int | str | None,
+    queue: Any,
+    autoAttach: bool,
+    handleSignals: bool,
+    stopTimeout: float,
+    handlerCapacity: int,
+    handlerOverflow: str,
+    fileOptions: dict[str, Any],
+) -> Settings:
+    """The arguments of `LogSession`, each checked.
+
+    Raises:
+        ConfigError: An argument has a value that cannot work.
+    """
+    _check_overflow("overflow", overflow)
+    _check_overflow("handlerOverflow", handlerOverflow)
+    if dropBelow is not None and overflow != "drop":
+        raise ConfigError(f"dropBelow={dropBelow!r} needs overflow='drop', got {overflow!r}")
+    check_timeout("stopTimeout", stopTimeout)
+    if not is_whole(handlerCapacity, 1):
+        raise ConfigError(f"handlerCapacity must be 1 or more, got {handlerCapacity!r}")
+    if queue is not None and not (hasattr(queue, "put_nowait") and hasattr(queue, "get")):
+        raise ConfigError(f"queue must have the methods of queue.Queue, got {queue!r}")
+    others = _checked_handlers(handlers)
+    if filename is None and others:
+        raise ConfigError(
+            f"handlers={others!r} needs a filename: without one, the handlers"
+            " of the root logger are adopted"
+        )
+    file = _file(filename, {"format": format, "datefmt": datefmt, "style": style}, fileOptions)
+    drop_below = 0 if overflow == "block" else NEVER
+    if dropBelow is not None:
+        drop_below = check_level("dropBelow", dropBelow)
+    if level is None and filename is not None:
+        level = logging.INFO
+    return Settings(
+        file=file,
+        owns_file=file is not None and file is not filename,
+        handlers=others,
+        adopts=filename is None,
+        level=None if level is None else check_level("level", level),
+        captures_warnings=bool(captureWarnings),
+        drop_below=drop_below,
+        queue=queue,
+        auto_attach=bool(autoAttach),
+        handles_signals=bool(handleSignals),
+        stop_timeout=stopTimeout,
+        handler_capacity=handlerCapacity,
+        are_handlers_patient=handlerOverflow == "block",
+    )
+
+
+def _check_overflow(name: str, value: str) -> None:
+    if value not in _OVERFLOW:
+        raise ConfigError(f"{name} must be one of {_OVERFLOW}, got {value!r}")
+
+
+def check_timeout(name: str, seconds: float) -> None:
+    """Refuse what is no time to wait.
+
+    Raises:
+        ConfigError: It is negative, or no number.
+    """
+    if not is_seconds(seconds):
+        raise ConfigError(f"{name} must be 0 or more, in seconds, got {seconds!r}")
+
+
+def _checked_handlers(handlers: Iterable[logging.Handler]) -> list[logging.Handler]:
+    if isinstance(handlers, logging.Handler) or not isinstance(handlers, Iterable):
+        raise ConfigError(f"handlers must be a list of handlers, got {handlers!r}")
+    checked = list(handlers)
+    for handler in checked:
+        if not isinstance(handler, logging.Handler):
+            raise ConfigError(f"handlers must hold logging.Handler objects, got {handler!r}")
+    return checked
+
+
+def _file(
+    filename: str | os.PathLike[str] | DatedFileHandler | None,
+    formatting: dict[str, str | None],
+    options: dict[str, Any],
+) -> DatedFileHandler | None:
+    """The handler of the log, as given or made, not opened yet."""
+    given = {name: value for name, value in formatting.items() if value is not None}
+    if filename is None or isinstance(filename, DatedFileHandler):
+        if given or options:
+            raise ConfigError(
+                f"{', '.join([*given, *options])} can't be given together with"
+                f" filename={filename!r}, which has settings of its own"
+            )
+        return filename
+    code = DatedFileHandler.__init__.__code__
+    known = code.co_varnames[2 : code.co_argcount + code.co_kwonlyargcount]  # after filename
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{name}={options[name]!r} is no argument of LogSession")
+    file = DatedFileHandler(filename, **{**options, "delay": True})
+    try:
+        formatter = logging.Formatter(
+            given.get("format", DEFAULT_FORMAT),
+            given.get("datefmt"),
+            given.get("style", "%"),  # type: ignore[arg-type]
+        )
+        # A datefmt of the wrong type shows only here. (To format all of a record would
+        # refuse the fields that the program's own records bring.)
+        formatter.formatTime(make_record({}), formatter.datefmt)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"format can't be made of {given!r}: {error}") from error
+    file.setFormatter(formatter)
+    return file

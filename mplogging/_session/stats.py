@@ -1,0 +1,49 @@
+"""What a session has done, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .._delivery.delivery import Delivery
+from .outputs import Outputs
+
+
+class SessionStats(NamedTuple):
+    """What a session has done so far."""
+
+    records: int = 0  # written
+    bytes: int = 0  # written
+    workers: int = 0  # processes other than the session's own that logged
+    late: int = 0  # of the records, those for an older file than the newest
+    dropped: int = 0  # records, because the pipe was full (overflow="drop")
+    incomplete: int = 0  # large records whose process died while sending them
+    failed: int = 0  # records that could not be written or handed to a handler
+    corrupt: int = 0  # times that the pipe held what was no record
+    lost: int = 0  # lines, because the disk was full for too long
+    # What `stop` left behind: by handler, how many records a further one, lines the
+    # file's, and bytes in the pipe nobody has had.
+    unfinished: dict[str, int] = {}
+
+    @classmethod
+    def of(
+        cls,
+        delivery: Delivery,
+        outputs: Outputs,
+        pid: int,
+        unfinished: Mapping[str, int],
+    ) -> SessionStats:
+        """Put together from where each is counted; `pid` is the session's own process."""
+        counts, file, sidelines = delivery.counts, outputs.file, outputs.sidelines
+        return cls(
+            records=counts["records"],
+            bytes=counts["bytes"],
+            workers=len(delivery.pids - {pid}),
+            late=file.late if file else 0,
+            dropped=counts["dropped"] + sum(sideline.dropped for sideline in sidelines),
+            incomplete=counts["incomplete"],
+            failed=counts["failed"] + sum(sideline.failed for sideline in sidelines),
+            corrupt=counts["corrupt"],
+            lost=file.lost if file else 0,
+            unfinished=dict(unfinished),
+        )

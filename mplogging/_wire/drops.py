@@ -1,0 +1,121 @@
+"""What a process had to drop, counted where its death can't take the count along."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .place import Place
+
+_FIGURES = struct.Struct("<Qdd")
+_PREFIX = "dropped-"
+_NAME_BYTES = 256  # of a process's name, lest its frame grow too long
+
+
+class Dropped(NamedTuple):
+    """How many records a process dropped, and between which times (unix seconds)."""
+
+    records: int
+    first: float
+    last: float
+    process_name: str
+
+    def dump(self) -> bytes:
+        name = self.process_name.encode("utf-8", "replace")[:_NAME_BYTES]
+        return _FIGURES.pack(*self[:3]) + name
+
+    @classmethod
+    def load(cls, data: bytes) -> Dropped:
+        records, first, last = _FIGURES.unpack_from(data)
+        return cls(records, first, last, data[_FIGURES.size :].decode("utf-8", "replace"))
+
+    def joined(self, later: Dropped) -> Dropped:
+        """Both counts as one."""
+        if not self.records:
+            return later
+        return self._replace(records=self.records + later.records, last=later.last)
+
+
+_NONE = Dropped(0, 0.0, 0.0, "")
+
+
+class DropCount:
+    """The drops of this process: in memory, and in a file of the session's place.
+
+    `add` may run in a signal handler that interrupts another `add`, or `take`. So it
+    never waits for the lock: it queues its drop, and whoever has the lock counts it.
+
+    Args:
+        place: Where the file goes; None for memory only.
+    """
+
+    def __init__(self, place: Place | None) -> None:
+        self._place = place
+        self._descriptor = -1
+        self._news: deque[Dropped] = deque()
+        self._lock = threading.Lock()  # for the counts, and is never waited for
+        self._all = self._unreported = _NONE
+
+    def add(self, created: float, process_name: str) -> None:
+        """Count a dropped record; never waits."""
+        self._news.append(Dropped(1, created, created, process_name))
+        self._count_news()
+
+    def take(self) -> Iterator[Dropped]:
+        """What is not reported yet, if anything. It counts as reported once the caller
+        asks for the next item; one whose sending fails comes again."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._unreported.records:
+                    yield self._unreported
+                    self._unreported = _NONE
+            finally:
+                self._lock.release()
+                self._count_news()
+
+    def close(self) -> None:
+        """Close the file, which stays for the listener."""
+        self._place = None
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _count_news(self) -> None:
+        while self._news and self._lock.acquire(blocking=False):
+            try:
+                while self._news:
+                    dropped = self._news.popleft()
+                    self._all = self._all.joined(dropped)
+                    self._unreported = self._unreported.joined(dropped)
+                self._save()
+            finally:
+                self._lock.release()
+
+    def _save(self) -> None:
+        if self._place is not None:
+            try:
+                if self._descriptor < 0:
+                    name = f"{_PREFIX}{os.getpid()}-{time.time_ns()}"
+                    self._descriptor = self._place.open_file(name, os.O_WRONLY | os.O_CREAT)
+                os.pwrite(self._descriptor, self._all.dump(), 0)
+            except OSError:
+                self._place = None
+
+
+def read_drops(place: Place) -> Iterator[tuple[int, Dropped]]:
+    """The pid and the whole count of every process that dropped records."""
+    try:
+        names = [name for name in os.listdir(place.path) if name.startswith(_PREFIX)]
+    except OSError:
+        return
+    for name in names:
+        try:
+            with os.fdopen(place.open_file(name, os.O_RDONLY), "rb") as file:
+                yield int(name.split("-")[1]), Dropped.load(file.read())
+        except (OSError, ValueError, struct.error):
+            continue

@@ -1,0 +1,14 @@
+"""In the process that logs: from the root logger to the wire.
+
+    attaching    this process belongs to a session: its root logger leads there
+      │            config: what the session wants of it
+      ▼
+    record ─ handler.QueueHandler ─ (kind, created, payload) ─ channels ═══ the session
+
+    decorators   what is pickled in the parent attaches the process that loads it
+
+Rules of this wing:
+- A log call takes no lock and waits for nobody but a full channel.
+- A process is attached to one session at most, and gets its root logger back as it was.
+- What cannot attach warns: it never raises into a pool's initializer.
+"""

@@ -1,0 +1,210 @@
+"""How a process is attached to a session: its root logger leads there, and back in the end.
+
+A process is attached to one session at most. That includes the session's own
+process, whose records take the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import warnings
+from typing import Any
+
+from .._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
+from .._wire.place import ENVIRONMENT
+from .channels import Channel, PipeChannel, QueueAddress, QueueChannel
+from .config import Config
+from .handler import QueueHandler
+
+
+class Attachment:
+    """This process's place in a session: its root logger, and what was there before."""
+
+    def __init__(
+        self,
+        address: str | QueueAddress,
+        channel: Channel,
+        config: Config,
+        handler: QueueHandler,
+    ) -> None:
+        self.address = address
+        self.channel = channel
+        self.config = config
+        self.handler = handler
+        self.follows_forks = True  # do forked children belong to the session too?
+        self.session_pid: int | None = None  # set where the session itself runs
+        root = logging.getLogger()
+        self._old_handlers = root.handlers
+        self._old_level = root.level
+        self._old_capture = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
+
+    def install(self) -> None:
+        """Let the handler be the root logger's only one."""
+        logging.getLogger().handlers = [self.handler]
+        if self.config.captures_warnings:
+            logging.captureWarnings(True)
+
+    @property
+    def is_in_place(self) -> bool:
+        """False if logging has been set up anew meanwhile."""
+        return self.handler in logging.getLogger().handlers
+
+    def detach(self) -> None:
+        """Put the root logger back as it was."""
+        root = logging.getLogger()
+        root.handlers = self._old_handlers
+        root.setLevel(self._old_level)
+        if self.config.captures_warnings and not self._old_capture:
+            logging.captureWarnings(False)
+
+    def close(self) -> None:
+        """Give up the channel, after `detach`."""
+        self.handler.end_channel()
+        self.channel.close()
+
+
+_attached: Attachment | None = None
+_sees_to_forks = False
+
+
+def attached() -> Attachment | None:
+    """How this process is attached, None if it is not."""
+    return _attached
+
+
+def set_attached(attachment: Attachment | None) -> None:
+    """Say what `attached` returns from now on."""
+    global _attached, _sees_to_forks
+    _attached = attachment
+    if attachment is not None and not _sees_to_forks:
+        # A child that `multiprocessing` forks forgets what had been registered until then.
+        _sees_to_forks = True
+        multiprocessing_util().register_after_fork(_leave, _see_to_leaving)
+
+
+def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None:
+    """Let this process log to a session that another process began.
+
+    For a process that was started some other way than by `multiprocessing`, or
+    where `autoAttach` is off. A second time, for the same session, does nothing.
+
+    Args:
+        address: `session.address`; by default what the environment's
+            `MPLOGGING_SESSION` says, which processes inherit from the session's.
+
+    Raises:
+        ConfigError: The address can't be one.
+        SessionClosedError: The session is over, or there is no address.
+        UnsafeSessionError: The session directory is not this user's own with mode
+            0700: somebody else could have written to it.
+        SessionError: A session of this process's own is running, or the system
+            has no descriptor left.
+    """
+    if address is None:
+        address = os.environ.get(ENVIRONMENT)
+        if address is None:
+            if _attached is not None:
+                return
+            raise SessionClosedError(
+                f"attach() needs an address: {ENVIRONMENT} is not in the environment,"
+                " so no session was running when this process was started"
+            )
+    if not isinstance(address, (QueueAddress, str)):
+        try:
+            address = os.fspath(address)
+        except TypeError:
+            raise ConfigError(
+                f"address must be what session.address was, got {address!r}"
+            ) from None
+    if _attached is not None and _attached.address == address:
+        return
+    if _attached is not None and _attached.session_pid == os.getpid():
+        raise SessionError(
+            f"attach({address!r}) in the process of a running session: leave that first"
+        )
+    channel: Channel
+    if isinstance(address, QueueAddress):
+        channel, data = QueueChannel(address.queue), address.config
+    else:
+        channel, data = PipeChannel.open(address)
+    try:
+        config: Config = pickle.loads(data)
+        handler = QueueHandler(channel, config)
+    except BaseException:
+        channel.close()
+        raise
+    if _attached is not None:
+        _attached.detach()
+        _attached.close()
+    attachment = Attachment(address, channel, config, handler)
+    attachment.install()
+    config.levels.apply()
+    set_attached(attachment)
+    _see_to_leaving()
+    if isinstance(address, str):
+        os.environ[ENVIRONMENT] = address  # for the programs that this process starts
+
+
+def stay_attached() -> None:
+    """If the root logger has been set up anew, put the handler beside what it has now."""
+    if _attached is not None and not _attached.is_in_place:
+        logging.getLogger().addHandler(_attached.handler)
+
+
+def _after_fork() -> None:
+    """A forked child has its parent's root logger: it gets one of its own."""
+    attachment = _attached
+    if attachment is None:
+        return
+    if attachment.follows_forks:
+        attachment.handler.drops.close()
+        attachment.handler = QueueHandler(attachment.channel, attachment.config)
+        attachment.install()
+        _see_to_leaving()
+    else:
+        attachment.detach()
+        attachment.close()
+        set_attached(None)
+
+
+_leaving: Any = None
+
+
+def _see_to_leaving(_: object = None) -> None:
+    # Children of `multiprocessing` don't run `atexit`; this serves every process.
+    global _leaving
+    if _leaving is not None:
+        _leaving.cancel()  # one is enough, however often this process is attached
+    _leaving = multiprocessing_util().Finalize(None, _leave, exitpriority=-1000)
+
+
+def _leave() -> None:
+    if _attached is None:
+        return
+    if not _attached.is_in_place:
+        warn_of_set_up(stacklevel=2)
+    _attached.handler.leave()
+
+
+def warn_of_set_up(stacklevel: int) -> None:
+    """Warn that this process's root logger has lost its way into the session."""
+    warnings.warn(
+        "logging was set up anew while the session ran: what this process"
+        f" ({os.getpid()}) logged from then on is not in the session's log. Set it up"
+        " before the session, or give the session handlers=[...]",
+        MPLoggingWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def multiprocessing_util() -> Any:
+    """The module."""
+    from multiprocessing import util  # loads `subprocess`: not for a mere import of ours
+
+    return util
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

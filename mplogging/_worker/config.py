@@ -1,0 +1,50 @@
+"""What a worker needs to know of its session: as the session says it, and the worker reads it."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from typing import NamedTuple
+
+from .._file.handler import DatedFileHandler
+from .._levels import Levels
+
+
+class Config(NamedTuple):
+    """What a worker needs to know of its session, besides its address."""
+
+    # The pickled DatedFileHandler; None if there is none, or a worker can't make
+    # its lines just as the session's own process would.
+    file: bytes | None
+    bare_file: bytes | None  # the same without formatter and filters, if there is one
+    record_level: int  # from here on the record itself is wanted too
+    drop_below: int  # records of lower levels are dropped if the pipe is full
+    captures_warnings: bool
+    levels: Levels
+
+    def load_file(self) -> tuple[DatedFileHandler | None, bool]:
+        """The file's handler as far as this process can have it; True if it makes lines."""
+        if self.bare_file is None:
+            return None, True
+        file: DatedFileHandler
+        if self.file is not None:
+            try:
+                file = pickle.loads(self.file)
+                return file, True
+            except Exception:
+                pass  # its formatter's class is not to be found here: the listener has it
+        file = pickle.loads(self.bare_file)
+        return file, False
+
+
+def pickled(file: DatedFileHandler) -> bytes | None:
+    """The handler, if a worker can make its lines just as this process would."""
+    is_ours = (
+        type(file).emit is DatedFileHandler.emit and type(file).format is logging.Handler.format
+    )
+    if file.filters or not is_ours:
+        return None
+    try:
+        return pickle.dumps(file)
+    except Exception:
+        return None

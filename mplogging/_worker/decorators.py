@@ -1,0 +1,271 @@
+"""The ways into a worker: what is pickled in the parent attaches the process that loads it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import multiprocessing
+import os
+import sys
+import warnings
+from typing import Any, Callable, Generic, TypeVar, cast, overload
+
+from .._errors import MPLoggingWarning
+from .._levels import check_level
+from .attaching import attach, attached, stay_attached
+from .channels import QueueAddress
+
+# CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, a quarter of our import time.
+_LATER = 0x20 | 0x80 | 0x200
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
+
+
+def attach_if_possible(address: str | QueueAddress | None) -> None:
+    """`attach`, for where an error would do more harm than a process that isn't attached.
+
+    A pool whose initializer raises starts workers without end. Without an address,
+    nothing is done.
+    """
+    if address is None:
+        return
+    try:
+        attach(address)
+    except Exception as error:
+        warnings.warn(
+            f"process {os.getpid()} does not log to the session: {error}",
+            MPLoggingWarning,
+            stacklevel=2,
+        )
+
+
+class Initializer:
+    """What `session.initializer` is."""
+
+    def __init__(self, address: str | QueueAddress) -> None:
+        self.address = address
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        attach_if_possible(self.address)
+
+
+class Wrapped(Generic[_Result]):
+    """What `session.wrap` returns."""
+
+    def __init__(self, address: str | QueueAddress, function: Callable[..., _Result]) -> None:
+        self.address = address
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Result:
+        attach_if_possible(self.address)
+        result = self.function(*args, **kwargs)
+        stay_attached()  # it may have set up logging for this process
+        return result
+
+    def __reduce__(self) -> Any:
+        return Wrapped, (self.address, self.function)
+
+
+# -- with no code in the workers at all ---------------------------------------------
+
+
+class Passport:
+    """Attaches a child of `multiprocessing` as soon as it is unpickled there.
+
+    `multiprocessing` hands each child a copy of its parent's `_config`. That is
+    a private name; where it is missing, processes attach in the other ways.
+
+    Args:
+        before_pickling: Called in the session's own process, so that the child
+            finds the levels as they are when it is started.
+    """
+
+    _KEY = "mplogging"
+
+    def __init__(
+        self,
+        address: str | QueueAddress,
+        before_pickling: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._address = address
+        self._before_pickling = before_pickling
+
+    def issue(self) -> Callable[[], None]:
+        """Let the children of this process carry it from now on; returns what ends that."""
+        config = getattr(multiprocessing.current_process(), "_config", None)
+        if not isinstance(config, dict):
+            return lambda: None
+        previous = config.get(self._KEY)
+        config[self._KEY] = self
+        return lambda: config.update({self._KEY: previous})
+
+    def __reduce__(self) -> Any:
+        self._before_pickling()
+        return _admit, (self._address,)
+
+
+def _admit(address: str | QueueAddress) -> Passport:
+    attach_if_possible(address)
+    return Passport(address)
+
+
+# -- the decorator --------------------------------------------------------------------
+
+
+class Worker(Generic[_Result]):
+    """A worker function that attaches its process, wherever it arrives pickled."""
+
+    def __init__(self, function: Callable[..., _Result], logger: str | None, level: int) -> None:
+        self._function = function
+        self._logger = logger
+        self._level = level
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _Result:
+        try:
+            return self._function(*args, **kwargs)
+        except Exception as error:
+            if attached() is not None:
+                self._log(error)
+            raise
+
+    def _log(self, error: Exception) -> None:
+        # Once, however many decorated functions it passes through.
+        if getattr(error, "_mplogging_logged", False):
+            return
+        function = self._function  # a `functools.partial`, say, has neither of these names
+        name = self._logger or getattr(function, "__module__", None)
+        told = getattr(function, "__qualname__", function)
+        logging.getLogger(name).log(
+            self._level, "uncaught exception in %s", told, exc_info=error
+        )
+        try:
+            error._mplogging_logged = True  # type: ignore[attr-defined]
+        except AttributeError:
+            pass
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else _Method(self, instance)
+
+    def __reduce__(self) -> Any:
+        function, address = self._function, _current_address()
+        try:
+            name = function.__module__, function.__qualname__
+            if _found(*name) is self:
+                return _load_worker, (address, *name)
+        except (ImportError, AttributeError):
+            pass
+        # `worker(f)` under another name; of a lambda, pickling says what it always says.
+        return _make_worker, (address, function, self._logger, self._level)
+
+    def __repr__(self) -> str:
+        return f"<mplogging.worker {self._function!r}>"
+
+
+class _Method:
+    """A decorated function, bound to an instance."""
+
+    def __init__(self, function: Worker[Any], instance: object) -> None:
+        self.__func__ = function
+        self.__self__ = instance
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    @property
+    def __signature__(self) -> Any:
+        import inspect  # a quarter of our import time, for what few ask
+
+        whole = inspect.signature(self.__func__)
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+    def __reduce__(self) -> Any:
+        name: str = self.__name__  # type: ignore[attr-defined]
+        return _load_method, (_current_address(), self.__self__, name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Method):
+            return NotImplemented
+        return self.__self__ is other.__self__ and self.__func__ is other.__func__
+
+    def __hash__(self) -> int:
+        return hash((id(self.__self__), self.__func__))
+
+
+def _current_address() -> str | None:
+    attachment = attached()
+    # A queue travels to a process that is being started, and at no other time.
+    if attachment is None or isinstance(attachment.address, QueueAddress):
+        return None
+    return attachment.address
+
+
+def _load_worker(address: str | None, module: str, qualname: str) -> Any:
+    attach_if_possible(address)
+    return _found(module, qualname)
+
+
+def _make_worker(
+    address: str | None, function: Callable[..., Any], logger: str | None, level: int
+) -> Worker[Any]:
+    attach_if_possible(address)
+    return Worker(function, logger, level)
+
+
+def _found(module: str, qualname: str) -> Any:
+    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    for name in qualname.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _load_method(address: str | None, instance: object, name: str) -> Any:
+    attach_if_possible(address)
+    return getattr(instance, name)
+
+
+@overload
+def worker(function: _Function) -> _Function: ...
+
+
+@overload
+def worker(
+    *, logger: str | None = None, level: int | str = logging.ERROR
+) -> Callable[[_Function], _Function]: ...
+
+
+def worker(
+    function: Any = None, *, logger: str | None = None, level: int | str = logging.ERROR
+) -> Any:
+    """Decorator for functions that run in worker processes: no initializer needed.
+
+    When the function is pickled in the session's process, for `pool.map` and the
+    like, it carries the session's address; the process that it arrives in is
+    attached before the call. An exception that it does not catch is logged with
+    its traceback, in the process where it happened, and raised again. Outside
+    any session, it is the plain function.
+
+    Args:
+        logger: Name of the logger for exceptions; by default the function's module.
+        level: Their level.
+
+    Raises:
+        ConfigError: There is no such level.
+        TypeError: `function` can't be called, or has done nothing yet when it
+            returns, as a coroutine function or a generator.
+    """
+    number = check_level("level", level)
+    if function is None:
+        return functools.partial(worker, logger=logger, level=number)
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"worker() decorates a function, got {function!r}")
+    if getattr(getattr(function, "__code__", None), "co_flags", 0) & _LATER:
+        raise TypeError(
+            "worker() decorates a function that has done its work when it returns,"
+            f" got the coroutine function or generator {function!r}"
+        )
+    return cast(Any, Worker(function, logger, number))

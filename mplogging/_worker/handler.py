@@ -1,0 +1,147 @@
+"""The `QueueHandler`: what a worker logs goes to its session.
+
+    record ─ prepare ─ (kind, created, payload) ─ Sender.send
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from .._delivery.direct import DirectWriter
+from .._levels import NEVER
+from .._records import dump_record
+from .._wire.drops import DropCount
+from .._wire.frames import DROPPED, LINE, RECORD, Message, join_record
+from .channels import Channel, Sender, hello
+from .config import Config
+
+
+class QueueHandler(logging.handlers.QueueHandler):
+    """Makes the line and sends it; waits for nobody but a full pipe.
+
+    A send takes no lock: it is atomic, and what a process logs from several
+    threads, from a signal handler or from `__del__` can't wait for itself.
+
+    Args:
+        queue: The channel to the session.
+        config: What the session wants.
+    """
+
+    queue: Sender  # type: ignore[assignment]
+
+    def __init__(self, queue: Channel, config: Config) -> None:
+        self._channel = queue
+        self._config = config
+        self._file, makes_lines = config.load_file()
+        self._makes_lines = makes_lines
+        self._line_level = NEVER if self._file is None else self._file.level
+        self._record_level = config.record_level if makes_lines else 0
+        self.drops: DropCount = queue.drop_count()
+        self._drop_below = config.drop_below
+        # For the one change of `queue`; reentrant, since a signal handler may log.
+        self._change = threading.RLock()
+        super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
+        self.setLevel(min(self._line_level, config.record_level))
+        if self._file is not None and makes_lines:
+            self.line = self._file.line
+
+    def createLock(self) -> None:
+        """None is made."""
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As `Handler.handle`, without the lock."""
+        if self.filters:
+            verdict: Any = self.filter(record)
+            if not verdict:
+                return verdict
+            if isinstance(verdict, logging.LogRecord):
+                record = verdict
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record. Once this returns, the record is accepted."""
+        try:
+            if record.levelno < self._record_level:  # the short way for a mere line
+                kind, created, payload = LINE, record.created, self.line(record)
+            else:
+                kind, created, payload = self.prepare(record)
+            try:
+                self.queue.send(kind, created, payload)
+            except BlockingIOError:
+                self._wait_or_drop(record, (kind, created, payload))
+            except BrokenPipeError:
+                self._go_direct((kind, created, payload))
+        except Exception:
+            self.handleError(record)
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """As `emit`: what `prepare` makes is sent at once."""
+        self.emit(record)
+
+    def prepare(self, record: logging.LogRecord) -> tuple[int, float, bytes]:
+        """The record as a message: kind, created, payload."""
+        level = record.levelno
+        if level < self._record_level:
+            return LINE, record.created, self.line(record)
+        line: bytes | None
+        if level < self._line_level:
+            line = b""
+        else:
+            line = self.line(record) if self._makes_lines else None
+        return RECORD, record.created, join_record(line, dump_record(record))
+
+    def end_channel(self) -> None:
+        """The session is over and drained: what is still logged goes to the file."""
+        with self._change:
+            self.queue = DirectWriter(self._file)
+        self.drops.close()
+
+    def leave(self) -> None:
+        """This process is about to end: what nobody reads any more, it writes."""
+        with self._change:
+            if not isinstance(self.queue, DirectWriter) and self._channel.is_forsaken():
+                self.queue = self._direct()
+                self.queue.take_over()
+
+    def _direct(self) -> DirectWriter:
+        return self._channel.direct(self._file)
+
+    def _foreword(self) -> Iterator[Message]:
+        yield hello(multiprocessing.current_process().name)
+        for dropped in self.drops.take():
+            yield Message(DROPPED, os.getpid(), dropped.last, dropped.dump())
+
+    def _wait_or_drop(
+        self, record: logging.LogRecord, message: tuple[int, float, bytes]
+    ) -> None:
+        if record.levelno < self._drop_below:
+            self.drops.add(record.created, record.processName or "")
+            self.queue.speak_first()
+            return
+        while True:
+            self.queue.wait()
+            try:
+                self.queue.send(*message)
+                return
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                self._go_direct(message)
+                return
+
+    def _go_direct(self, message: tuple[int, float, bytes]) -> None:
+        # Two threads that came here together would drain the pipe against each other.
+        with self._change:
+            if not isinstance(self.queue, DirectWriter):
+                self.queue = self._direct()
+                for note in self._foreword():
+                    self.queue.send(note.kind, note.created, note.payload)
+        self.queue.send(*message)
