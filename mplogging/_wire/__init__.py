@@ -1,6 +1,6 @@
 """How messages travel between processes. Knows of no file format and no handler.
 
-    Message ─ frames.frame ─ pipe.PipeWriter ═══ the pipe ═══ pipe.PipeReader ─ frames.Decoder ─ Batch
+    Message ─ frame ─ pipe.PipeWriter ═══ the pipe ═══ pipe.PipeReader ─ frames.Decoder ─ Batch
                                                    │
                                 place: the private directory that it stands in
                                 drops: what a process had to drop, beside it

@@ -674,7 +674,7 @@ def test_file_config_and_shutdown(tmp_path):
     )
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, str(tmp_path / "logging.ini")],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)},
         capture_output=True, text=True, timeout=60,
     )
     assert (result.stderr, result.returncode) == ("", 0)

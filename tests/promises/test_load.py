@@ -16,7 +16,7 @@ import fault_jobs
 import pytest
 from conftest import needs_proc, open_descriptors
 from ledgers import FORMAT, check, prepare
-from test_faults import end, start
+from processes import end, start
 
 from mplogging import LogSession
 from mplogging._wire import pipe

@@ -20,7 +20,7 @@ from mplogging._errors import ConfigError
 from mplogging._file.names import FileNames
 from mplogging._file.periods import Calendar, Period
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parent.parent.parent
 ZONEINFO = pathlib.Path("/usr/share/zoneinfo")
 ZONES = [
     "America/New_York",
@@ -38,7 +38,7 @@ END_OF_2037 = 2_145_916_800
 
 def run_in_zones(scripts: dict[str, str]) -> dict[str, str]:
     """What each zone's script prints in a process of its own: this one's zone must stay."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "file")])
     running = {
         zone: subprocess.Popen(
             [sys.executable, "-c", script],

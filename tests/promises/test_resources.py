@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fault_jobs
 from ledgers import FORMAT, LOGS, all_have, check, find, prepare
-from test_faults import end, start
+from processes import end, start
 
 import mplogging
 from mplogging import LogSession
@@ -91,7 +91,10 @@ def test_no_descriptor_to_attach_with(tmp_path):
             [sys.executable, "-c", code], capture_output=True, text=True,
             env={
                 **os.environ,
-                "PYTHONPATH": f"{Path(mplogging.__file__).parent.parent}:{Path(__file__).parent}",
+                "PYTHONPATH": os.pathsep.join([
+                    str(Path(mplogging.__file__).parent.parent),
+                    str(Path(fault_jobs.__file__).parent),
+                ]),
             },
         )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -9,8 +9,7 @@ import fault_jobs
 import pytest
 from conftest import eventually
 from ledgers import FORMAT, accepted, check, prepare
-from test_faults import end, start
-from test_parent_death import METHODS, Program
+from processes import METHODS, Program, end, start
 
 from mplogging import LogSession
 

@@ -7,7 +7,7 @@ import logging
 import fault_jobs
 import pytest
 from ledgers import FORMAT, LOGS, check, find, prepare
-from test_faults import end, start
+from processes import end, start
 
 from mplogging import DatedFileHandler, LogSession
 

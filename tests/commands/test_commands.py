@@ -168,7 +168,7 @@ def test_demo_hashes_its_own_package_by_default(run, tmp_path):
     """With no argument, there is something to see."""
     done = run("demo")
     assert done.returncode == 0
-    assert "_session.py" in "".join(texts(tmp_path / "logs").values())
+    assert "demo.py" in "".join(texts(tmp_path / "logs").values())
 
 
 def test_demo_on_a_terminal_that_shows_less(tmp_path):

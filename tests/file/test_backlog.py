@@ -10,10 +10,11 @@ import time
 
 import pytest
 from conftest import texts
-from test_appending import NAME, NOON, handler_for, log
 
 from mplogging import LogSession
 from mplogging._file.appending import Failed
+
+from .test_appending import NAME, NOON, handler_for, log
 
 DAY = 86_400
 DAY_BEFORE = "app.log.2001-09-08"

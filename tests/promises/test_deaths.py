@@ -13,6 +13,7 @@ import fault_jobs
 import pytest
 from conftest import eventually
 from ledgers import FORMAT, accepted, all_have, check, prepare
+from processes import end, start
 
 from mplogging import LogSession
 
@@ -25,25 +26,6 @@ SIZES = (1, 30, 4020, 4060, 9000, 70_000)
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path
-
-
-def start(context, target, directory: Path, *args, count: int = 1):
-    """Start processes of one job; as daemons, lest they outlive a test that fails."""
-    processes = [
-        context.Process(target=target, args=(str(directory), *args), daemon=True)
-        for _ in range(count)
-    ]
-    for process in processes:
-        process.start()
-    return processes
-
-
-def end(processes, directory: Path) -> None:
-    """Let those that are left come to their end."""
-    (directory / fault_jobs.ENOUGH).touch()
-    for process in processes:
-        process.join()
-        process.close()
 
 
 def test_a_worker_may_end_in_any_way(context, tmp_path):

@@ -14,7 +14,7 @@ import fault_jobs
 import pytest
 from conftest import eventually, needs_proc
 from ledgers import FORMAT, LOGS, accepted, all_have, check, find, prepare, until_nothing_moves
-from test_faults import end, start
+from processes import end, start
 
 from mplogging import LogSession, MPLoggingWarning
 from mplogging._wire import pipe
