@@ -39,3 +39,9 @@ __all__ = [
     "attach",
     "worker",
 ]
+
+# Users meet these names here, not in the rooms they were made in: in reprs, pickles,
+# tracebacks and `help`.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+del _name
