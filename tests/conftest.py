@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import multiprocessing
@@ -11,11 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+from leftovers import HAS_PROC, children, end, open_descriptors, own_handlers
 
-from mplogging._wire.place import Place
+from mplogging._wire.place import ENVIRONMENT, Place
 
 START_METHODS = multiprocessing.get_all_start_methods()
-HAS_PROC = os.path.isdir("/proc/self/fd")
+# How long a thread or a descriptor may take to go.
+PATIENCE_SECONDS = 5.0
 needs_proc = pytest.mark.skipif(not HAS_PROC, reason="needs Linux's /proc")
 
 
@@ -35,42 +38,44 @@ def runtime_directory(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(runtime_directory):
-    """The root logger is put back; no child, thread, descriptor or session directory stays."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    descriptors, threads = open_descriptors(), set(threading.enumerate())
+    """The root logger is put back, and nothing stays: `test_conftest.py` leaves one of each."""
+    root, address = logging.getLogger(), os.environ.get(ENVIRONMENT)
+    root_handlers, level = root.handlers[:], root.level
+    handlers, processes = own_handlers(), children()
+    threads, descriptors = set(threading.enumerate()), open_descriptors()
     yield
-    left = [handler for handler in root.handlers if type(handler).__module__ == "mplogging"]
-    root.handlers[:] = handlers
+    left = {
+        "handlers": own_handlers() - handlers,
+        "environment": {os.environ.get(ENVIRONMENT)} - {address},
+        "children": children() - processes,
+    }
+    # What a test that failed has left must not trouble the next.
+    root.handlers[:] = root_handlers
     root.setLevel(level)
-    children = multiprocessing.active_children()
-    for child in children:  # that of a test that failed: they must not trouble the next
-        child.kill()
-        child.join()
-    assert not left
+    set_environment(address)
+    end(left["children"])
     if not HAS_PROC and list(runtime_directory.iterdir()):
         Place.make().remove()  # an abandoned session leaves its directory to the next one
-    assert not list(runtime_directory.iterdir())
-    assert not children
-    eventually(lambda: set(threading.enumerate()) <= threads)
+    left["directories"] = set(runtime_directory.iterdir())
+    left["threads"] = staying(lambda: set(threading.enumerate()) - threads)
     gc.collect()
-    eventually(lambda: own(open_descriptors()) <= own(descriptors))
+    left["descriptors"] = staying(lambda: open_descriptors() - descriptors)
+    left = {kind: things for kind, things in left.items() if things}
+    assert not left, f"left behind: {left}"
 
 
-def open_descriptors() -> dict[int, str]:
-    """Every open descriptor of this process, with what it leads to."""
-    found = {}
-    for name in os.listdir("/proc/self/fd") if HAS_PROC else []:
-        try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue
-    return found
+def set_environment(address: str | None) -> None:
+    """Put the session's address into the environment, or none."""
+    os.environ.pop(ENVIRONMENT, None)
+    if address is not None:
+        os.environ[ENVIRONMENT] = address
 
 
-def own(descriptors: dict[int, str]) -> set[str]:
-    """What of them could be ours: not the pipes of multiprocessing's own servers."""
-    return {target for target in descriptors.values() if target.startswith("/")}
+def staying(left):
+    """What is still left after the system has had a moment to clear it away."""
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: not left(), PATIENCE_SECONDS)
+    return left()
 
 
 def eventually(condition, seconds: float = 5.0) -> None:

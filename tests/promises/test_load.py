@@ -14,7 +14,8 @@ from pathlib import Path
 
 import fault_jobs
 import pytest
-from conftest import needs_proc, open_descriptors
+from conftest import needs_proc
+from leftovers import open_descriptors
 from ledgers import FORMAT, check, prepare
 from processes import end, start
 

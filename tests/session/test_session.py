@@ -553,6 +553,7 @@ def test_adopting_the_root_loggers_handlers(directory, context):
     assert stream.getvalue() == "number 0\nnumber 1\nnumber 2\n"
     logging.info("after the session")
     file.close()
+    root.removeHandler(file)
     assert lines_in(directory)[-1] == "after the session"
 
 
