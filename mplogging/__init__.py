@@ -24,6 +24,8 @@ from ._worker.attaching import attach
 from ._worker.decorators import worker
 from ._worker.handler import QueueHandler
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ConfigError",
     "DatedFileHandler",

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from mplogging import ConfigError, LogSession, SessionError
+from mplogging import ConfigError, LogSession, SessionError, __version__
 from mplogging._commands.demo import show
 from mplogging._commands.run import run
 
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mplogging", description="Multi-process logging into one dated file."
     )
+    parser.add_argument("--version", action="version", version=f"mplogging {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="run a Python program with a session around it")
     runs.add_argument("script", help="the program's file")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import os
 import re
 import signal
@@ -10,6 +12,8 @@ import sys
 
 import pytest
 from conftest import START_METHODS, texts
+
+import mplogging
 
 SCRIPT = """
 import logging, multiprocessing, os, sys
@@ -145,6 +149,14 @@ def test_a_script_with_a_syntax_error(run, tmp_path):
     done = run("run", "script.py")
     assert done.returncode == 1
     assert "SyntaxError" in done.stderr and "mplogging" not in done.stderr
+
+
+def test_version(run):
+    """The program, the module and what is installed say the same one."""
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"mplogging {mplogging.__version__}\n")
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # the bare source tree
+        assert importlib.metadata.version("mplogging") == mplogging.__version__
 
 
 def test_demo(run, tmp_path):
