@@ -15,8 +15,8 @@ from pathlib import Path
 import fault_jobs
 import pytest
 from conftest import needs_proc
-from leftovers import open_descriptors
 from ledgers import FORMAT, check, prepare
+from leftovers import open_descriptors
 from processes import end, start
 
 from mplogging import LogSession
