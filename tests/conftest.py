@@ -55,7 +55,9 @@ def nothing_is_left(runtime_directory):
     set_environment(address)
     end(left["children"])
     if not HAS_PROC and list(runtime_directory.iterdir()):
-        Place.make().remove()  # an abandoned session leaves its directory to the next one
+        place = Place.make()  # an abandoned session leaves its directory to the next one
+        place.remove()
+        place.close()
     left["directories"] = set(runtime_directory.iterdir())
     left["threads"] = staying(lambda: set(threading.enumerate()) - threads)
     gc.collect()

@@ -20,6 +20,7 @@ import logging, multiprocessing, os, signal, sys, threading
 import mplogging
 
 log = logging.getLogger("app")
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored if the tests run under nohup
 
 def meet(number):
     os.kill(os.getpid(), number)
@@ -115,19 +116,27 @@ def test_after_the_session(tmp_path):
 def test_forked_workers(tmp_path, way):
     """A pool's workers end as usual, and the session goes on."""
     program = f"""
+pausing = multiprocessing.get_context("fork").Semaphore(0)
+
 def work(number):
     log.info("record %d", number)
+
+def pause():  # one who is here holds no lock of the pool, whose `terminate` can then not hang
+    pausing.release()
+    signal.pause()
 
 with mplogging.LogSession(sys.argv[1], handleSignals=True, format="%(message)s"):
     pool = multiprocessing.get_context("fork").Pool(2)
     pool.map(work, range(50))
     processes = pool._pool[:]
     for _ in processes:
-        pool.apply_async(signal.pause)
+        pool.apply_async(pause)
+    for _ in processes:
+        pausing.acquire()
     pool.terminate()
     pool.join()
     codes = [process.exitcode for process in processes]
-    assert set(codes) <= {{0, -signal.SIGTERM}}, codes  # 0: it had nothing to do
+    assert codes == [-signal.SIGTERM] * 2, codes
     for _ in range(10):  # a child that has hardly begun ends as well
         child = multiprocessing.get_context("fork").Process(target=signal.pause)
         child.start()

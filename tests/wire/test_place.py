@@ -218,6 +218,7 @@ def test_another_mode(place, permissions):
     os.chmod(place.path, permissions)
     with pytest.raises(UnsafeSessionError, match=f"mode {permissions:04o}, not 0700"):
         Place.open(place.path)
+    os.chmod(place.path, 0o700)  # else only root could remove it
 
 
 @needs_root
