@@ -162,10 +162,11 @@ def _percent_line(
             kept = second, second + 1, record.msecs, pattern
         try:
             text = pattern % values(record)
-        except AttributeError:
+        except Exception:
+            # Raises what it always raised: from 3.15 on, an error names the field.
             if uses_time:
                 record.asctime = formatter.formatTime(record, formatter.datefmt)
-            text = formatter.formatMessage(record)  # raises what it always raised
+            text = formatter.formatMessage(record)
             text += terminator
         if record.exc_info or record.exc_text or record.stack_info:
             text = _with_traces(formatter, text[:text_end], record) + terminator
