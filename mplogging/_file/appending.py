@@ -8,14 +8,17 @@ after the other, and whoever cuts, seals or counts (`max_bytes`) has it alone.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
-from os import SEEK_CUR, SEEK_END, lseek, write  # by name: 0.7 % of a log call
+from os import SEEK_END, lseek, write  # by name: 0.7 % of a log call
 from time import monotonic
 
 from .._lock import UNLOCK, FileLock, flock
-from .opening import Access, open_for_append
+from .endings import ends_whole, header_end, last_line_end, position
+from .opening import Access, open_for_append, reopen
+from .unwritten import Elsewhere, Failed, Full, is_foreign
 
 # How often (seconds) to look whether the file still stands under its name.
 # Compression waits for longer than this since the last write.
@@ -23,29 +26,7 @@ LOOK_INTERVAL = 0.1
 # Seconds for which half a line must stay as it is to count as left by the dead.
 # An append without the lock (its holder was stopped) may just be going on.
 _SETTLING = 0.01
-_BLOCK_BYTES = 65536
 _UNOPENED, _UNKNOWN = -1, -2
-
-
-class Unwritten(Exception):
-    """Some chunks are not in the file; `args[0]` holds them, in order."""
-
-    @property
-    def chunks(self) -> Sequence[bytes]:
-        chunks: Sequence[bytes] = self.args[0]
-        return chunks
-
-
-class Elsewhere(Unwritten):
-    """The file was removed, moved or ended: open what has its place."""
-
-
-class Full(Unwritten):
-    """The file has no room for the chunks: they belong to the period's next part."""
-
-
-class Failed(Unwritten):
-    """The system refused to write; `__cause__` is its error."""
 
 
 class AppendFile:
@@ -88,6 +69,8 @@ class AppendFile:
         self._cut_since = cut_since
         self._end = _UNOPENED  # where this process last saw the file end
         self._look_due = 0.0
+        # What stands there of a chunk of ours that was cut in two, and where it ends.
+        self._half, self._half_end = b"", 0
         self.descriptor, self.is_new = open_for_append(path, access)
 
     def append(self, chunks: Sequence[bytes]) -> None:
@@ -107,31 +90,52 @@ class AppendFile:
             end = lseek(descriptor, 0, SEEK_END)
             if end != self._end:
                 end = self._mend(end, is_locked)
+                if self._half:
+                    end, chunks = self._go_on(end, is_locked, chunks)
             fitting = self._fitting(chunks, end) if self._max_bytes else chunks
             data = fitting[0] if len(fitting) == 1 else b"".join(fitting)
             written = write(descriptor, data)
-            self._end = end + written
-            if written != len(data):
+            if written == len(data):
+                self._end = end + written
+            else:
                 self._write_rest(data, written, chunks)
             if fitting is not chunks:
                 raise Full(chunks[len(fitting):])
         except OSError as error:
             self._look_due = 0.0  # nothing was written that would put off the sealing
-            if _is_foreign(error):
+            if is_foreign(error):
                 raise
             raise Failed(chunks) from error
         finally:
             if is_locked:
-                flock(descriptor, UNLOCK)
+                try:
+                    flock(descriptor, UNLOCK)
+                except OSError as error:
+                    self._let_go()
+                    if is_foreign(error):
+                        raise
 
     def __del__(self) -> None:
         self.close()  # as a FileHandler does that nobody has closed
 
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
+        if self._half and self.descriptor >= 0:
+            self._take_back()
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    def _let_go(self) -> None:
+        """The lock could not be given back, as all wait for it: it goes with its descriptor.
+
+        What has been written is written: nothing here may fail.
+        """
+        try:
+            flock(self.descriptor, UNLOCK)
+        except OSError:
+            reopen(self.path, self.descriptor)
+            self._look_due = 0.0  # another file may have that name
 
     def _look(self, chunks: Sequence[bytes]) -> None:
         here = os.fstat(self.descriptor)
@@ -149,11 +153,13 @@ class AppendFile:
 
     def _mend(self, end: int, is_locked: bool) -> int:
         """Someone else wrote, or nobody yet: see that a line can begin at the end."""
+        if self._half:
+            if self._stands_there(end):
+                return end
+            self._half = b""  # another has cut it off
         if end == 0:
             return self._begin(is_locked)
-        ending = self._access.terminator
-        is_whole = os.pread(self.descriptor, len(ending), max(0, end - len(ending))) == ending
-        if is_whole and not end % self._access.unit_bytes:
+        if ends_whole(self.descriptor, end, self._access):
             return end
         return self._end_half_line(end, is_locked)
 
@@ -165,17 +171,23 @@ class AppendFile:
         if is_locked:
             self._lock.upgrade(self.descriptor)
         end = lseek(self.descriptor, 0, SEEK_END)  # another may have begun meanwhile
-        return self._mend(end, is_locked) if end else write(self.descriptor, header)
+        if end:
+            return self._mend(end, is_locked)
+        if write(self.descriptor, header) != len(header):
+            raise OSError(errno.ENOSPC, "no room for the file's header", self.path)
+        return len(header)
 
-    def _end_half_line(self, end: int, is_locked: bool) -> int:
+    def _end_half_line(self, end: int, is_locked: bool, is_own: bool = False) -> int:
         descriptor, access = self.descriptor, self._access
-        if end == len(access.header) == self._header_end():
+        if end == len(access.header) == header_end(descriptor, access):
             return end
         stays = self._end == _UNOPENED and os.fstat(descriptor).st_mtime < self._cut_since
         is_alone = is_locked and self._lock.upgrade(descriptor)
-        if not (is_alone or stays):
+        if not (is_alone or stays or is_own):
             return end
-        line_end = end - end % access.unit_bytes if stays else self._last_line_end(end)
+        line_end = end - end % access.unit_bytes if stays else last_line_end(
+            descriptor, end, access
+        )
         # To get it alone, the lock was lost for a moment, and a writer that could not
         # have it in time may be at work without it: only an end that stays is nobody's.
         if lseek(descriptor, 0, SEEK_END) == end:
@@ -189,24 +201,6 @@ class AppendFile:
             return line_end + write(descriptor, access.terminator)
         return line_end or self._begin(is_locked)
 
-    def _last_line_end(self, end: int) -> int:
-        ending, unit_bytes = self._access.terminator, self._access.unit_bytes
-        while end > 0:
-            start = max(0, end - _BLOCK_BYTES)
-            block = os.pread(self.descriptor, end - start, start)
-            found = block.rfind(ending)
-            while found >= 0 and (start + found) % unit_bytes:  # it is in two characters
-                found = block.rfind(ending, 0, found + len(ending) - 1)
-            if found >= 0:
-                return start + found + len(ending)
-            end = start if start == 0 else start + len(ending) - 1
-        return self._header_end()
-
-    def _header_end(self) -> int:
-        """Where the first line begins."""
-        header = self._access.header
-        return len(header) if os.pread(self.descriptor, len(header), 0) == header else 0
-
     def _fitting(self, chunks: Sequence[bytes], end: int) -> Sequence[bytes]:
         """Those that there is room for: all, or fewer; in an empty file one at least."""
         room = self._max_bytes - end
@@ -218,40 +212,61 @@ class AppendFile:
 
     def _write_rest(self, data: bytes, written: int, chunks: Sequence[bytes]) -> None:
         """Go on after a short write, or take back the chunk that it cut in two."""
+        self._end = _UNKNOWN
         try:
             while written < len(data):
                 written += write(self.descriptor, memoryview(data)[written:])
-            self._end = lseek(self.descriptor, 0, SEEK_CUR)
-        except OSError as error:
+        except BaseException as error:
             whole = whole_bytes = 0
             while whole_bytes + len(chunks[whole]) <= written:
                 whole_bytes += len(chunks[whole])
                 whole += 1
-            self._take_back(data[whole_bytes:written])
-            self._end, self._look_due = _UNKNOWN, 0.0
+            self._half = data[whole_bytes:written]
+            self._half_end = position(self.descriptor)
+            self._look_due = 0.0
+            if not isinstance(error, OSError) or is_foreign(error):
+                raise
+            if self._half:
+                self._take_back()
             raise Failed(chunks[whole:]) from error
 
-    def _take_back(self, half: bytes) -> None:
-        """Cut off what we have just written, if it still is the end of the file."""
-        descriptor = self.descriptor
-        end = lseek(descriptor, 0, SEEK_CUR)
-        if self._lock.acquire(descriptor) and not self._lock.upgrade(descriptor):
-            return
+    def _take_back(self) -> None:
+        """Cut off our own half chunk; if that can't be, its rest will come right after it."""
+        descriptor, start = self.descriptor, self._half_end - len(self._half)
         try:
-            # Another writer may have found the half line in the meantime, and cut it.
-            if end == os.fstat(descriptor).st_size:
-                if os.pread(descriptor, len(half), end - len(half)) == half:
-                    os.ftruncate(descriptor, end - len(half))
-        finally:
-            self._lock.release(descriptor)
+            if self._lock.acquire(descriptor) and not self._lock.upgrade(descriptor):
+                return
+            try:
+                # Another writer may have found it in the meantime, and cut it off.
+                if self._stands_there(os.fstat(descriptor).st_size):
+                    os.ftruncate(descriptor, start)
+                self._half = b""
+            finally:
+                self._lock.release(descriptor)
+        except OSError as error:
+            if is_foreign(error):
+                raise
 
+    def _stands_there(self, end: int) -> bool:
+        """Is our half chunk what the file ends with?"""
+        if end != self._half_end:
+            return False
+        try:
+            return os.pread(self.descriptor, len(self._half), end - len(self._half)) == self._half
+        except OSError:
+            return True  # it may be written only, and there is nothing against it
 
-def _is_foreign(error: OSError) -> bool:
-    """Whether a signal handler raised it, a TimeoutError say: the chunks may be written."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return False
-    raised_in = str(traceback.tb_frame.f_globals.get("__name__"))
-    return raised_in.partition(".")[0] != __name__.partition(".")[0]
+    def _go_on(
+        self, end: int, is_locked: bool, chunks: Sequence[bytes]
+    ) -> tuple[int, Sequence[bytes]]:
+        """Our half chunk could not be taken back: its rest comes now, and nothing in between."""
+        if not chunks[0].startswith(self._half):  # it was given up meanwhile
+            end = self._end_half_line(end, is_locked, is_own=True)
+            self._half = b""
+            return end, chunks
+        while rest := chunks[0][len(self._half):]:
+            written = write(self.descriptor, rest)
+            self._half += rest[:written]
+            self._half_end = end = position(self.descriptor)
+        self._half = b""
+        return end, chunks[1:]

@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Callable
 
-from .appending import Failed, Unwritten
 from .periods import Period
 from .series import FileSeries
+from .unwritten import Failed, Unwritten
 
 # Seconds between two attempts while writing fails.
 _RETRY_INTERVAL = 0.5

@@ -3,10 +3,13 @@ and no trap that others have set."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 from typing import NamedTuple
+
+_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
 class Access(NamedTuple):
@@ -21,16 +24,15 @@ class Access(NamedTuple):
 
 def open_for_append(path: str, access: Access) -> tuple[int, bool]:
     """Open, or make, a regular file; says whether it was made."""
-    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     while True:
         try:
-            descriptor = os.open(path, flags | _nofollow(path))
+            descriptor = os.open(path, _FLAGS | _nofollow(path))
             break
         except FileNotFoundError:
             pass
         try:
             descriptor = os.open(
-                path, flags | os.O_CREAT | os.O_EXCL,
+                path, _FLAGS | os.O_CREAT | os.O_EXCL,
                 0o666 if access.mode is None else access.mode,
             )
         except FileNotFoundError:
@@ -46,6 +48,16 @@ def open_for_append(path: str, access: Access) -> tuple[int, bool]:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return descriptor, False
+
+
+def reopen(path: str, descriptor: int) -> None:
+    """Let the descriptor be of the file that has this name now; if that can't be, it stays."""
+    with contextlib.suppress(OSError):
+        other = os.open(path, _FLAGS | _nofollow(path))
+        try:
+            os.dup2(other, descriptor, inheritable=False)
+        finally:
+            os.close(other)
 
 
 def make_directories(path: str, mode: int | None) -> None:

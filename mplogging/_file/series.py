@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import Callable
 
 from .._lock import FileLock
-from .appending import AppendFile, Failed, Full, Unwritten
+from .appending import AppendFile
 from .compression import ALGORITHMS, Compressor
 from .link import StableLink
 from .names import FileNames
 from .opening import Access
 from .periods import Calendar, Period
 from .retention import Retention
+from .unwritten import Failed, Full, Unwritten
 
 # The kernel stamps files by its tick, so that a stamp may be that much behind the clock.
 _TICK_SECONDS = 0.01

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
 import os
+import posix
 import signal
 import subprocess
 import sys
@@ -17,8 +19,11 @@ from conftest import texts
 from programs import end, start
 
 from mplogging import DatedFileHandler
+from mplogging._file import appending
 from mplogging._file.appending import AppendFile
 from mplogging._file.opening import Access, open_for_append
+
+from .faults import as_the_system, failing
 
 NOON = 1_000_000_000.0
 NAME = "app.log.2001-09-09"
@@ -356,3 +361,123 @@ def test_a_mark_without_a_line(tmp_path):
     log(handler, "first")
     handler.close()
     assert (tmp_path / NAME).read_bytes() == "first\n".encode("utf-16")
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_a_lock_that_cannot_be_given_back(tmp_path, monkeypatch, failures):
+    """What was written counts as written, and the next writer does not wait."""
+    handler = handler_for(tmp_path, lock="exclusive")
+    log(handler, "before")
+    flock, refused = appending.flock, []
+
+    @as_the_system
+    def failing(descriptor, operation):
+        if operation == fcntl.LOCK_UN and len(refused) < failures:
+            refused.append(descriptor)
+            raise OSError(errno.ENOLCK, "No locks available")
+        return flock(descriptor, operation)
+
+    monkeypatch.setattr(appending, "flock", failing)
+    handler.write(NOON, [b"one\n", b"two\n"])
+    with open(tmp_path / NAME) as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody has it
+    handler.write(NOON, [b"three\n"])
+    handler.close()
+    assert texts(tmp_path) == {NAME: "before\none\ntwo\nthree\n"}
+    assert (handler.waiting, handler.lost) == (0, 0)
+
+
+class Disk:
+    """Has `room` for that many bytes, and gives nothing back: nothing can be cut off."""
+
+    def __init__(self, monkeypatch, room):
+        self.room = room
+
+        @as_the_system
+        def write_some(descriptor, data):
+            if not self.room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written = os.write(descriptor, data[: self.room])
+            self.room -= written
+            return written
+
+        monkeypatch.setattr(appending, "write", write_some)
+        monkeypatch.setattr(os, "ftruncate", failing(errno.EIO))
+
+
+@pytest.mark.parametrize("options", [{}, {"lock": False}, {"maxBytes": 1000}])
+@pytest.mark.parametrize("room", range(1, 12))
+def test_what_was_cut_in_two_cannot_be_cut_off(tmp_path, monkeypatch, room, options):
+    """A short write, and `ftruncate` fails too: the rest comes right after, once."""
+    handler = handler_for(tmp_path, **options)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    disk = Disk(monkeypatch, room)
+    handler.write(NOON, [b"one\n", b"two\n", b"three\n"])
+    for disk.room in (0, 1, 2, 0, 1):  # as little as that each time it is tried
+        handler.flush()
+    disk.room = 100
+    handler.flush()
+    log(handler, "four")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\ntwo\nthree\nfour\n"}
+    assert (handler.waiting, handler.lost) == (0, 0)
+
+
+@pytest.mark.parametrize("options", [{}, {"lock": False}])
+def test_half_a_line_that_is_given_up(tmp_path, monkeypatch, options):
+    """It goes when the file is closed, or else before the next line comes."""
+    handler = handler_for(tmp_path, **options)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    log(handler, "one")
+    Disk(monkeypatch, 2)
+    log(handler, "two")
+    assert (tmp_path / NAME).read_text() == "one\ntw"
+    monkeypatch.setattr(os, "ftruncate", posix.ftruncate)
+    handler._backlog.give_up()
+    monkeypatch.undo()
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    handler.flush()  # says what was lost
+    log(handler, "three")
+    disk = Disk(monkeypatch, 2)
+    log(handler, "four")
+    assert (tmp_path / NAME).read_text() == "one\nthree\nfo"
+    disk.room = 0
+    monkeypatch.setattr(os, "ftruncate", posix.ftruncate)
+    handler.close()
+    assert texts(tmp_path)[NAME] == "one\nthree\n"
+
+
+def test_another_program_cuts_our_half_line_off(tmp_path, monkeypatch):
+    """Then the whole of it comes again, after what that program has written."""
+    handler = handler_for(tmp_path)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    log(handler, "one")
+    Disk(monkeypatch, 2)
+    log(handler, "two")
+    monkeypatch.undo()
+    other = handler_for(tmp_path)
+    log(other, "3")
+    other.close()
+    handler.flush()
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\n3\ntwo\n"}
+
+
+def test_a_short_write_that_a_signal_ends(tmp_path, monkeypatch):
+    """The line that it leaves cut in two is no other's beginning, lock or no lock."""
+    for number, options in enumerate(({}, {"lock": False})):
+        handler = handler_for(tmp_path / str(number), **options)
+        log(handler, "one")
+
+        def write(descriptor, data):
+            if len(data) == 2:
+                raise KeyboardInterrupt
+            return os.write(descriptor, data[:2])
+
+        monkeypatch.setattr(appending, "write", write)
+        with pytest.raises(KeyboardInterrupt):
+            log(handler, "two")
+        monkeypatch.undo()
+        log(handler, "three")
+        handler.close()
+        assert texts(tmp_path / str(number)) == {NAME: "one\nthree\n"}

@@ -12,7 +12,7 @@ import pytest
 from conftest import texts
 
 from mplogging import LogSession
-from mplogging._file.appending import Failed
+from mplogging._file.unwritten import Failed
 
 from .test_appending import NAME, NOON, handler_for, log
 
