@@ -46,6 +46,8 @@ class AppendFile:
     """
 
     descriptor = -1
+    # What stands there of a chunk of ours that was cut in two, and where it ends.
+    _half, _half_end = b"", 0
 
     def __init__(
         self,
@@ -69,8 +71,6 @@ class AppendFile:
         self._cut_since = cut_since
         self._end = _UNOPENED  # where this process last saw the file end
         self._look_due = 0.0
-        # What stands there of a chunk of ours that was cut in two, and where it ends.
-        self._half, self._half_end = b"", 0
         self.descriptor, self.is_new = open_for_append(path, access)
 
     def append(self, chunks: Sequence[bytes]) -> None:

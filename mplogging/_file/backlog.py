@@ -3,14 +3,21 @@
     write() ─┬─ the newest file, or the series ── the disk
              ├─ refused lines, by file ─────────┘  as soon as it takes them again
              └─ interrupting lines ─────────────┘  once the present write is over
+
+Whoever comes while a write is on the stack of its own thread is a signal handler, or
+a finalizer. An exception can end a write without its mark being taken away (of a
+signal handler, on Python 3.9 before any instruction); so the mark only says that it
+is worth to look at the stack.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from types import FrameType
 from typing import Callable
 
 from .periods import Period
@@ -21,6 +28,7 @@ from .unwritten import Failed, Unwritten
 _RETRY_INTERVAL = 0.5
 # What waits is written in pieces, lest all of it be there twice.
 _PIECE_LINES = 1000
+_PIECE_BYTES = 1 << 20
 
 
 class _Refusal:
@@ -36,6 +44,16 @@ class _Refusal:
         return getattr(self.cause, "errno", None) == getattr(other.cause, "errno", None)
 
 
+def _piece(lines: list[bytes]) -> list[bytes]:
+    """The first of the lines: one at least, and no more than a piece has."""
+    size = 0
+    for count, line in enumerate(lines[:_PIECE_LINES]):
+        size += len(line)
+        if count and size > _PIECE_BYTES:
+            return lines[:count]
+    return lines[:_PIECE_LINES]
+
+
 class Backlog:
     """Writes the lines of each file in their order, and keeps what can't be written yet.
 
@@ -48,10 +66,11 @@ class Backlog:
         write_loss: Writes, to the series, how many lines were lost and why.
         limit_bytes: How much may wait for files that refuse. What comes beyond it
             is lost, and counted.
+        see_to_it: Is called when lines have begun to wait: `retry` is to be called
+            now and then.
 
     Attributes:
-        is_writing: This thread is in the midst of a write: who comes now is a
-            signal handler, or a finalizer.
+        is_writing: A write is under way, unless an exception has ended it.
         lost_in_all: Lines that were given up.
     """
 
@@ -61,11 +80,13 @@ class Backlog:
         report: Callable[[str], None],
         write_loss: Callable[[int, BaseException | None], None],
         limit_bytes: int,
+        see_to_it: Callable[[], None] = lambda: None,
     ) -> None:
         self._series = series
         self._report = report
         self._write_loss = write_loss
         self._limit_bytes = limit_bytes
+        self._see_to_it = see_to_it
         self.clear()
 
     def clear(self) -> None:
@@ -85,7 +106,7 @@ class Backlog:
 
     def write(self, created: float, chunks: Sequence[bytes]) -> None:
         """Write the lines after all of their file that wait, or let them wait too."""
-        if self.is_writing:
+        if self.is_writing and self._is_below(sys._getframe()):
             # What was interrupted sees to these lines when it is done.
             self._interrupting.append((created, chunks))
             return
@@ -108,7 +129,7 @@ class Backlog:
 
     def flush(self) -> None:
         """Try to write what waits."""
-        if self.is_writing:
+        if self.is_busy():
             return
         self.is_writing = True
         try:
@@ -116,6 +137,24 @@ class Backlog:
         finally:
             self.is_writing = False
             self._write_interrupting()
+
+    def retry(self) -> bool:
+        """Try again what can't be written, if it is time; True if nothing is left to try."""
+        if time.monotonic() >= self._retry_at:
+            self.flush()
+        return not self._refusals
+
+    def is_busy(self) -> bool:
+        """True if the caller has interrupted a write."""
+        return self.is_writing and self._is_below(sys._getframe())
+
+    def _is_below(self, frame: FrameType) -> bool:
+        caller = frame.f_back
+        while caller is not None:
+            if caller.f_code in _WRITING and caller.f_locals.get("self") is self:
+                return True
+            caller = caller.f_back
+        return False
 
     def give_up(self) -> int:
         """Lose what waits; returns how many lines that were."""
@@ -153,6 +192,7 @@ class Backlog:
             self._report(f"can't be written, lines wait in memory: {refusal.cause}")
 
     def _keep(self, refusal: _Refusal, chunks: Sequence[bytes]) -> None:
+        self._see_to_it()
         for count, chunk in enumerate(chunks):
             if self._refused_bytes + len(chunk) > self._limit_bytes:
                 refusal.lost += len(chunks) - count
@@ -177,7 +217,7 @@ class Backlog:
             with contextlib.suppress(Failed):  # it goes to the present file, perhaps another
                 self._write_loss(refusal.lost, refusal.cause)
                 refusal.lost = 0
-        while piece := refusal.waiting[:_PIECE_LINES]:
+        while piece := _piece(refusal.waiting):
             try:
                 self._series.append(period.start, piece)
             except Failed as failed:
@@ -205,3 +245,9 @@ class Backlog:
                         self._report(f"a line of time {created!r} can't be written: {error}")
             finally:
                 self.is_writing = False
+
+
+# The code of what marks itself as writing.
+_WRITING = frozenset(
+    function.__code__ for function in (Backlog.write, Backlog.flush, Backlog._write_interrupting)
+)

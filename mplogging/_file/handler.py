@@ -25,14 +25,18 @@ from .._records import own_record
 from .arguments import check
 from .backlog import Backlog
 from .compression import Compressor
+from .leaving import close_at_exit
 from .lines import LineFormat
 from .link import StableLink, link_path
 from .names import FileNames
 from .opening import Access
 from .periods import Calendar
 from .retention import Retention
+from .retrying import Retrier
 from .series import FileSeries
 
+# Seconds between attempts to write what waits, though nothing else is logged.
+_RETRY_SECONDS = 0.5
 _PLAIN = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -146,7 +150,11 @@ class DatedFileHandler(logging.Handler):
             self._report,
         )
         self._backlog = Backlog(
-            self._series, self._report_trouble, self._write_loss, bufferBytes
+            self._series, self._report_trouble, self._write_loss, bufferBytes, self._see_to_backlog
+        )
+        self._closes_at_exit = False
+        self._backlog_retrier = Retrier(
+            "mplogging-backlog", _RETRY_SECONDS, lambda: self.lock, self._backlog.retry
         )
         # Last, as logging.shutdown() closes whatever has come as far as this.
         super().__init__()
@@ -202,7 +210,7 @@ class DatedFileHandler(logging.Handler):
             OSError: It can't be opened.
         """
         with self.lock:
-            if not self._backlog.is_writing:  # as in `close`
+            if not self._backlog.is_busy():  # as in `close`
                 self._series.file_of(time.time())
 
     def handle(self, record: logging.LogRecord) -> Any:
@@ -247,15 +255,22 @@ class DatedFileHandler(logging.Handler):
         with self.lock:
             # A signal handler that closes in the midst of a write by its own
             # thread must not take the file away from it.
-            if not self._backlog.is_writing:
+            if not self._backlog.is_busy():
                 self._backlog.flush()
                 given_up = self._backlog.give_up()
                 self._series.close()
+                self._backlog_retrier.stop()
         if self._compressor is not None:
             self._compressor.stop()
         super().close()
         if given_up:
             self._report_trouble(f"{given_up} lines are lost at its end")
+
+    def _see_to_backlog(self) -> None:
+        self._backlog_retrier.start()
+        if not self._closes_at_exit:
+            self._closes_at_exit = True
+            close_at_exit(self)
 
     def _write_loss(self, lost: int, cause: BaseException | None) -> None:
         record = own_record(
@@ -275,8 +290,11 @@ class DatedFileHandler(logging.Handler):
     def _report(self, message: str) -> None:
         """One word on stderr, or to whoever has overridden `handleError`."""
         try:
-            raise MPLoggingError(message)  # handleError shows the exception at hand
-        except MPLoggingError:
+            # handleError shows the exception at hand, and those that led to it: they know
+            # lines that were logged, which are nobody's business on stderr.
+            raise MPLoggingError(message) from None
+        except MPLoggingError as error:
+            error.__context__ = None
             self.handleError(own_record(logging.ERROR, message))
 
     def cut_half_lines(self) -> None:
@@ -288,6 +306,8 @@ class DatedFileHandler(logging.Handler):
     def after_fork(self) -> None:
         """In a child: the parent's descriptors, its locks and its lines are not ours."""
         self._backlog.clear()
+        self._backlog_retrier.forget()
+        self._closes_at_exit = False
         self._series.close()
         self._series.late_count = 0
         if self._compressor is not None:

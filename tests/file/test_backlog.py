@@ -6,14 +6,17 @@ import contextlib
 import errno
 import logging
 import os
+import sys
+import threading
 import time
 
 import pytest
-from conftest import texts
+from conftest import eventually, open_descriptors, texts
 
 from mplogging import LogSession
 from mplogging._file.unwritten import Failed
 
+from .jobs import end_while_lines_wait
 from .test_appending import NAME, NOON, handler_for, log
 
 DAY = 86_400
@@ -285,3 +288,185 @@ def test_the_loss_waits_too(tmp_path, monkeypatch):
     handler.flush()
     handler.close()
     assert present.read_text().startswith("1 lines were lost")
+
+
+@pytest.mark.parametrize("is_there_room", [True, False])
+def test_a_child_that_ends_while_lines_wait(tmp_path, context, capfd, is_there_room):
+    """It runs no `atexit`: they are written all the same, or their loss is told."""
+    child = context.Process(target=end_while_lines_wait, args=(str(tmp_path), is_there_room))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    files = texts(tmp_path)
+    if is_there_room:
+        assert files == {NAME: "one\ntwo\n"}
+    else:
+        [text] = files.values()
+        assert text.startswith("2 lines were lost")
+    if context.get_start_method() != "forkserver":  # whose stderr is its server's
+        assert ("2 lines are lost at its end" in capfd.readouterr().err) != is_there_room
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "mplogging-backlog"]
+
+
+def test_lines_are_written_by_themselves(tmp_path, monkeypatch):
+    """Once there is room, though nobody logs; then nothing is left of it."""
+    handler = handler_for(tmp_path, bufferBytes=8)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    for _ in range(2):
+        (tmp_path / NAME).mkdir()
+        for text in ("one", "two", "lost"):
+            log(handler, text)
+        assert (handler.waiting, len(threads())) == (2, 1)
+        (tmp_path / NAME).rmdir()
+        eventually((tmp_path / NAME).exists)
+        eventually(lambda: not threads())
+        assert texts(tmp_path)[NAME] == "one\ntwo\n"
+        (tmp_path / NAME).unlink()
+        with handler.lock:
+            handler._series.close()
+    today = os.path.basename(handler.activeFilename)
+    assert texts(tmp_path)[today].count("1 lines were lost") == 2  # this is told too
+    handler.close()
+
+
+def test_an_end_while_lines_wait(tmp_path, capsys):
+    """Closing ends the thread; a line that waits after it is seen to again."""
+    handler = handler_for(tmp_path)
+    (tmp_path / NAME).mkdir()
+    log(handler, "one")
+    handler.close()
+    eventually(lambda: not threads())
+    log(handler, "two")
+    assert len(threads()) == 1
+    (tmp_path / NAME).rmdir()
+    eventually((tmp_path / NAME).exists)
+    eventually(lambda: not threads())
+    handler.close()
+    assert texts(tmp_path)[NAME] == "two\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_writes_by_itself_too(tmp_path, monkeypatch):
+    """Its parent's thread is not there; the parent's lines are not the child's."""
+    handler = handler_for(tmp_path)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    (tmp_path / NAME).mkdir()
+    log(handler, "parent")
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            log(handler, "child")
+            (tmp_path / NAME).rmdir()
+            eventually(lambda: not handler.waiting)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    eventually(lambda: not handler.waiting)
+    handler.close()
+    assert sorted(texts(tmp_path)[NAME].split()) == ["child", "parent"]
+
+
+def test_the_report_does_not_show_the_lines(tmp_path, capsys):
+    """They may be confidential; not even the exceptions that led to it know them."""
+    handler = handler_for(tmp_path)
+    text, shown = "".join(["se", "cret"]), []  # shown stacks have the source's words
+
+    class Showing(logging.Handler):
+        def handleError(self, record):
+            shown.append(sys.exc_info()[1])
+
+    (tmp_path / NAME).mkdir()
+    log(handler, text)
+    handler.handleError = Showing().handleError
+    handler.close()
+    told = capsys.readouterr().err
+    assert "lines wait in memory" in told
+    assert text not in told
+    for error in shown:
+        while error is not None:
+            assert text not in repr(vars(error)) + repr(error)
+            error = error.__cause__ or error.__context__
+
+
+def test_large_lines_wait_in_small_pieces(tmp_path, monkeypatch):
+    """A backlog of any size takes no more memory to be written than a small one."""
+    handler = handler_for(tmp_path)
+    monkeypatch.setattr(handler, "handleError", lambda record: None)
+    (tmp_path / NAME).mkdir()
+    for number in range(50):
+        log(handler, str(number) * 100_000)
+    (tmp_path / NAME).rmdir()
+    append, sizes = handler._series.append, []
+
+    def noted(created, chunks):
+        sizes.append(sum(map(len, chunks)))
+        append(created, chunks)
+
+    monkeypatch.setattr(handler._series, "append", noted)
+    handler.flush()
+    handler.close()
+    assert texts(tmp_path)[NAME].split() == [str(number) * 100_000 for number in range(50)]
+    assert max(sizes) <= 1 << 20
+
+
+class Alarm(BaseException):
+    """What a signal handler raises."""
+
+
+def interrupted(call, after):
+    """Call it, and raise before that many instructions of mplogging's; True if it came to that."""
+    left = after
+
+    def trace(frame, event, argument):
+        nonlocal left
+        if not frame.f_globals.get("__name__", "").startswith("mplogging."):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left < 0:
+                raise Alarm
+        return trace
+
+    sys._getframe().f_trace_opcodes = True  # 3.12 must hear of it before
+    sys.settrace(trace)
+    try:
+        call()
+    except Alarm:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+@pytest.mark.parametrize("options", [{}, {"lock": False}, {"maxBytes": 5000}])
+@pytest.mark.parametrize("opens, step", [(False, 1), (True, 13)])
+@pytest.mark.filterwarnings("ignore:unclosed scandir:ResourceWarning")
+def test_an_exception_at_any_instruction(tmp_path, options, opens, step):
+    """As a signal handler raises it: the next line is in the file when its call returns."""
+    handler = handler_for(tmp_path, **options)
+    log(handler, "before")
+    after = []
+    is_over = False
+    while not is_over:
+        count = step * len(after)
+        if opens:
+            handler.close()
+        is_over = not interrupted(lambda: log(handler, f"maybe {count}"), count)  # noqa: B023
+        after.append(f"after {count}")
+        log(handler, after[-1])
+        assert handler.waiting == 0
+    handler.close()
+    for descriptor, target in open_descriptors().items():
+        if target.startswith(str(tmp_path)):  # just opened, and nobody had it yet
+            os.close(descriptor)
+    lines = "".join(texts(tmp_path).values()).splitlines()
+    assert len(after) > 100
+    assert [line for line in lines if line.startswith("after")] == after
+    maybe = [line for line in lines if line.startswith("maybe")]
+    assert len(maybe) == len(set(maybe)) and len(lines) == 1 + len(after) + len(maybe)
