@@ -4,10 +4,12 @@
       │ handler      DatedFileHandler: what users hold; its arguments are checked in `arguments`
       ├─ lines       the record as bytes, as its logging.Formatter would have it
       │ backlog      keeps what the disk refuses, file by file
+      │   └─ retrying, leaving     until it is tried again by itself, or the process ends
       │ series       opens the file that the record's own time names
-      │   ├─ periods, names         which period, and what its file is called: pure
+      │   ├─ periods, names, patterns     which period, and what its file is called: pure
       │   └─ retention, link, compression     what a new file brings with it
-      │ appending    whole lines, under the lock, or not at all; `opening` made the file
+      │ appending    whole lines, under the lock, or not at all (`unwritten` says why)
+      │   └─ opening, endings      how the file is made, and what it ends with
       ▼
     app.log.2026-11-24
 

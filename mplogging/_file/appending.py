@@ -106,6 +106,8 @@ class AppendFile:
             if is_foreign(error):
                 raise
             raise Failed(chunks) from error
+        except MemoryError as error:  # of joining them: nothing was written
+            raise Failed(chunks) from error
         finally:
             if is_locked:
                 try:

@@ -39,6 +39,11 @@ class _Refusal:
         self.waiting: list[bytes] = []  # lines, in order
         self.lost = 0  # lines that there was no memory for
 
+    @property
+    def reason(self) -> str:
+        """The cause, in words."""
+        return str(self.cause) or repr(self.cause)
+
     def is_like(self, other: _Refusal) -> bool:
         """True if the error is the same, perhaps of another file."""
         return getattr(self.cause, "errno", None) == getattr(other.cause, "errno", None)
@@ -189,7 +194,7 @@ class Backlog:
         self._retry_at = time.monotonic() + _RETRY_INTERVAL
         self._keep(refusal, failed.chunks)
         if is_news:
-            self._report(f"can't be written, lines wait in memory: {refusal.cause}")
+            self._report(f"can't be written, lines wait in memory: {refusal.reason}")
 
     def _keep(self, refusal: _Refusal, chunks: Sequence[bytes]) -> None:
         self._see_to_it()

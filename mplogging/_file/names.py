@@ -17,14 +17,14 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from .._errors import ConfigError
+from .patterns import DIGITS, Token, name_of, regex_of, tokens_of
 from .periods import Calendar, Period
 
 _DAY = 86_400
-_Fields = dict[str, int]
-_Token = tuple[str, str]  # a directive's letter and "", or "" and literal text
+_PART = re.compile(r"\.([1-9][0-9]{0,8})(?:\.(?:gz|zst))?")
+_MOST_REMEMBERED = 4096
 
-# How many digits each directive has; none of them depends on the locale.
-_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "G": 4, "V": 2, "u": 1}
+_Fields = dict[str, int]
 
 
 class _Span(NamedTuple):
@@ -84,7 +84,7 @@ class FileNames:
             given = os.path.join(os.getcwd().replace("%", "%%"), given)
         self.filename = os.path.normpath(given)
         self.stable: str | None = None
-        tokens = _tokens(self.filename, "filename")
+        tokens = tokens_of(self.filename, "filename")
         if any(directive for directive, _ in tokens):
             if suffix is not None:
                 raise ConfigError(
@@ -93,22 +93,24 @@ class FileNames:
                 )
             self._pattern, blamed = self.filename, f"filename {filename!r}"
         else:
-            self.stable = _name(tokens)
+            self.stable = name_of(tokens)
             if os.path.isdir(self.stable):
                 raise ConfigError(f"filename must not name a directory, got {filename!r}")
             suffix = calendar.suffix if suffix is None else _checked_suffix(suffix)
-            tokens += _tokens(f".{suffix}", "suffix")
+            tokens += tokens_of(f".{suffix}", "suffix")
             self._pattern, blamed = f"{self.filename}.{suffix}", f"suffix {suffix!r}"
         self._calendar = calendar
         self._tokens = tokens
         self._span, self._times = _identified(tokens, calendar, blamed)
         self._regex = re.compile(
-            _regex(tokens) + r"(?:\.(?P<part>[1-9][0-9]{0,8}))?(?:\.(?P<compression>gz|zst))?"
+            f"(?P<stem>{regex_of(tokens)})"
+            r"(?:\.(?P<part>[1-9][0-9]{0,8}))?(?:\.(?P<compression>gz|zst))?"
         )
+        self._periods: dict[str, Period | None] = {}  # of names met, without what follows
 
     def path(self, period: Period, part: int = 0, compression: str = "") -> str:
         """The name of this period's file."""
-        name = _name(self._tokens, period.label)
+        name = name_of(self._tokens, period.label)
         return name + (f".{part}" if part else "") + (f".{compression}" if compression else "")
 
     def parse(self, path: str) -> LogFile | None:
@@ -116,9 +118,18 @@ class FileNames:
         match = self._regex.fullmatch(path)
         if match is None:
             return None
-        groups = match.groupdict()
-        part, compression = int(groups.pop("part") or 0), groups.pop("compression") or ""
-        fields = {directive: int(digits) for directive, digits in groups.items()}
+        stem, part, compression = match["stem"], match["part"], match["compression"]
+        try:
+            period = self._periods[stem]
+        except KeyError:
+            if len(self._periods) >= _MOST_REMEMBERED:
+                self._periods.clear()
+            period = self._periods[stem] = self._period_of(stem, match.groupdict())
+        return LogFile(period, int(part or 0), compression or "", path) if period else None
+
+    def _period_of(self, stem: str, groups: dict[str, str]) -> Period | None:
+        """The period whose name this is, but for its part and compression."""
+        fields = {name: int(digits) for name, digits in groups.items() if name in DIGITS}
         if "Y" not in fields and "y" in fields:
             fields["Y"] = fields["y"] + (1900 if fields["y"] >= 69 else 2000)
         try:
@@ -128,9 +139,18 @@ class FileNames:
             period = self._calendar.period_labelled(self._calendar.label_from(since))
         except (ValueError, OverflowError):  # a 30th of February, a year 0
             return None
-        if period is None or self.path(period, part, compression) != path:
-            return None
-        return LogFile(period, part, compression, path)
+        return period if period is not None and self.path(period) == stem else None
+
+    def last_part(self, period: Period) -> int:
+        """The greatest part of this period, compressed or not, that there is a file of."""
+        directory, name = os.path.split(self.path(period))
+        last = 0
+        for entry in _entries(directory):
+            if entry.name.startswith(name) and (found := _PART.fullmatch(entry.name, len(name))):
+                part = int(found[1])
+                if part > last and entry.is_file(follow_symlinks=False):
+                    last = part
+        return last
 
     def scan(self) -> list[LogFile]:
         """Every regular file with a name of ours, the oldest first.
@@ -141,12 +161,12 @@ class FileNames:
         Raises:
             OSError: A directory cannot be read.
         """
-        parts = [_tokens(part, "filename") for part in self._pattern.split(os.sep)]
+        parts = [tokens_of(part, "filename") for part in self._pattern.split(os.sep)]
         dated = [any(directive for directive, _ in part) for part in parts]
         depth = dated.index(True)
-        directories = [os.sep.join(_name(part) for part in parts[:depth]) + os.sep]
+        directories = [os.sep.join(name_of(part) for part in parts[:depth]) + os.sep]
         for part in parts[depth:-1]:
-            matches = re.compile(_regex(part)).fullmatch
+            matches = re.compile(regex_of(part)).fullmatch
             directories = [
                 entry.path
                 for directory in directories
@@ -162,48 +182,8 @@ class FileNames:
         return sorted(found)
 
 
-def _tokens(pattern: str, argument: str) -> list[_Token]:
-    tokens = []
-    for found in re.finditer(r"%(.?)|[^%]+", pattern, re.DOTALL):
-        letter = found[1]
-        if letter is None or letter == "%":
-            tokens.append(("", letter or found[0]))
-        elif letter in _DIGITS:
-            tokens.append((letter, ""))
-        else:
-            supported = " ".join(f"%{directive}" for directive in _DIGITS)
-            raise ConfigError(
-                f"{argument} has {found[0]!r} in {pattern!r}: "
-                f"use {supported}, and %% for a percent sign"
-            )
-    return tokens
-
-
-def _name(tokens: list[_Token], label: datetime = datetime.min) -> str:
-    # Linux does not pad a year below 1000.
-    return "".join(
-        label.strftime(f"%{directive}").zfill(_DIGITS[directive]) if directive else text
-        for directive, text in tokens
-    )
-
-
-def _regex(tokens: list[_Token]) -> str:
-    """What matches these names; a directive met again must have the same digits."""
-    met: set[str] = set()
-    regex = ""
-    for directive, text in tokens:
-        if not directive:
-            regex += re.escape(text)
-        elif directive in met:
-            regex += f"(?P={directive})"
-        else:
-            met.add(directive)
-            regex += f"(?P<{directive}>[0-9]{{{_DIGITS[directive]}}})"
-    return regex
-
-
 def _identified(
-    tokens: list[_Token], calendar: Calendar, blamed: str
+    tokens: list[Token], calendar: Calendar, blamed: str
 ) -> tuple[_Span, list[tuple[str, int]]]:
     """The span that these names single out, and the times of day to add to its first day."""
     given = {directive for directive, _ in tokens}

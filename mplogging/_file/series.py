@@ -7,6 +7,7 @@ records that come late.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from typing import Callable
@@ -63,6 +64,7 @@ class FileSeries:
         self.newest_file: AppendFile | None = None
         self._open_files: dict[Period, AppendFile] = {}
         self._parts: dict[Period, int] = {}
+        self._stamps: dict[Period, int | None] = {}  # of directories, when a file was opened
         self._last_file: AppendFile | None = None
         self._is_late = False
 
@@ -111,9 +113,12 @@ class FileSeries:
         self._close(period)
         part = self._parts.pop(period)
         if is_full:
-            # Other programs may be further on than the one that logs least.
-            part = max(part + 1, self._last_part(period))
-            self._parts[period] = self._unsealed(period, part)
+            # Other programs may be further on than the one that logs least, unless nothing
+            # has come to the directory since: to list it takes long where there are many.
+            stamp = self._stamps.pop(period, None)
+            if stamp is None or stamp != self._stamp(period):
+                part = max(part, self._names.last_part(period) - 1)
+            self._parts[period] = self._unsealed(period, part + 1)
 
     def file_of(self, created: float) -> AppendFile:
         """The open file for records of this time."""
@@ -146,6 +151,7 @@ class FileSeries:
             if is_newest or other != self._newest:
                 self._close(other)
                 del self._parts[other]
+                self._stamps.pop(other, None)
         part = self._parts[period] = self._part_of(period)
         file = AppendFile(
             self._names.path(period, part),
@@ -165,6 +171,8 @@ class FileSeries:
             self.newest_file = file
         if is_newest or file.is_new:
             self._keep_house(period, file.path)
+        if self._max_bytes:
+            self._stamps[period] = self._stamp(period)
         return file
 
     def _is_newer(self, period: Period) -> bool:
@@ -177,9 +185,14 @@ class FileSeries:
         return self._unsealed(period, self._last_part(period)) if known is None else known
 
     def _last_part(self, period: Period) -> int:
-        if not self._max_bytes:
-            return 0
-        return max((file.part for file in self._names.scan() if file.period == period), default=0)
+        return self._names.last_part(period) if self._max_bytes else 0
+
+    def _stamp(self, period: Period) -> int | None:
+        """Changes when a file comes to the period's directory, or goes."""
+        try:
+            return os.stat(os.path.dirname(self._names.path(period))).st_mtime_ns
+        except OSError:
+            return None
 
     def _unsealed(self, period: Period, part: int) -> int:
         while any(map(os.path.exists, self._sealing_paths(period, part))):
@@ -195,6 +208,8 @@ class FileSeries:
         return [self._names.path(period, part, algorithm) for algorithm in ALGORITHMS]
 
     def _keep_house(self, period: Period, path: str) -> None:
+        if sys.is_finalizing():
+            return  # the next process does it, which can start a thread, or look at dates
         try:
             newest = self._newest
             if self._retention.is_on and newest is not None:

@@ -470,3 +470,25 @@ def test_an_exception_at_any_instruction(tmp_path, options, opens, step):
     assert [line for line in lines if line.startswith("after")] == after
     maybe = [line for line in lines if line.startswith("maybe")]
     assert len(maybe) == len(set(maybe)) and len(lines) == 1 + len(after) + len(maybe)
+
+
+def test_no_memory_to_join_the_lines(tmp_path, monkeypatch):
+    """They wait, each once, and are written when there is some."""
+    handler = handler_for(tmp_path)
+    reports = []
+    monkeypatch.setattr(handler, "handleError", lambda record: reports.append(record.getMessage()))
+
+    class Lines(list):
+        def __iter__(self):
+            raise MemoryError
+
+    log(handler, "before")
+    handler._series.newest_file._fitting = lambda chunks, end: Lines(chunks)
+    handler._series.newest_file._max_bytes = 1
+    handler.write(NOON, [b"one\n", b"two\n"])
+    assert handler.waiting == 2
+    assert "MemoryError" in reports[0]
+    handler._series.newest_file._max_bytes = 0
+    handler.flush()
+    handler.close()
+    assert texts(tmp_path) == {NAME: "before\none\ntwo\n"}

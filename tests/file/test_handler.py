@@ -145,6 +145,21 @@ def test_a_part_goes_on_where_a_file_is_full(tmp_path, make):
     assert make(maxBytes=10).activeFilename.startswith(str(tmp_path / "app.log."))
 
 
+def test_a_new_part_costs_the_same_however_many_there_are(tmp_path, make, monkeypatch):
+    """The directory is not listed for it, unless another program has changed it."""
+    handler = make(maxBytes=10)
+    for _ in range(3):
+        log(handler, "123456789")
+    monkeypatch.setattr(os, "scandir", lambda path: pytest.fail("lists the directory"))
+    for _ in range(100):
+        log(handler, "123456789")
+    monkeypatch.undo()
+    assert len(texts(tmp_path)) == 103
+    (tmp_path / "app.log.2001-09-09.500").touch()
+    log(handler, "a")
+    assert texts(tmp_path)["app.log.2001-09-09.500"] == "a\n"
+
+
 # Threads, signals, forks, other programs
 
 
@@ -694,6 +709,34 @@ def test_closing(tmp_path, make):
     log(handler, "b")
     handler.close()
     assert texts(tmp_path) == {"app.log.2001-09-09": "a\nb\n"}
+
+
+@pytest.mark.parametrize("option", ["", "'compress': 'gz'", "'maxBytes': 9", "'symlink': True"])
+@pytest.mark.parametrize("is_delayed, is_used", [(True, False), (True, True), (False, True)])
+def test_an_object_that_logs_as_it_goes(tmp_path, option, is_delayed, is_used):
+    """From `__del__`, when the interpreter is ending and `logging.shutdown` has closed all."""
+    program = (
+        "import logging, sys, mplogging\n"
+        "class Late:\n"
+        "    def __init__(self): self.log = logging.getLogger()\n"
+        "    def __del__(self):\n"
+        "        for text in ('one', 'two'): self.log.warning('late %s', text)\n"
+        f"handler = mplogging.DatedFileHandler(sys.argv[1], delay={is_delayed}, **{{{option}}})\n"
+        "handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))\n"
+        "logging.getLogger().addHandler(handler)\n"
+        f"if {is_used}: logging.warning('early')\n"
+        "late = Late()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(tmp_path / "logs" / "app.log")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)},
+        capture_output=True, text=True, timeout=60,
+    )
+    assert (result.stderr, result.returncode) == ("", 0)
+    lines = "".join(text for _, text in sorted(texts(tmp_path / "logs").items())).splitlines()
+    assert [line.split(" ", 2)[2] for line in lines] == ["early"] * is_used + [
+        "late one", "late two",
+    ]
 
 
 @needs_proc

@@ -333,3 +333,16 @@ def test_scan_of_missing_directories(tmp_path: pathlib.Path) -> None:
     assert FileNames(tmp_path / "missing/app.log", utc()).scan() == []
     (tmp_path / "file").touch()
     assert FileNames(tmp_path / "file/%Y/app-%m-%d.log", utc()).scan() == []
+
+
+def test_the_last_part(tmp_path: pathlib.Path) -> None:
+    """Of the one period, compressed or not; what is no part of it does not count."""
+    calendar = utc()
+    names = FileNames(tmp_path / "app.log", calendar)
+    period = at(calendar, 2026, 11, 24)
+    assert names.last_part(period) == 0
+    for name in ("24", "24.2", "24.10.gz", "23.11", "25.12", "24.13.tmp", "24.014", "24x.15"):
+        (tmp_path / f"app.log.2026-11-{name}").touch()
+    (tmp_path / "app.log.2026-11-24.16").mkdir()
+    (tmp_path / "app.log.2026-11-24.17").symlink_to(tmp_path / "app.log.2026-11-24")
+    assert names.last_part(period) == 10
