@@ -1,4 +1,4 @@
-"""The command line: `python -m mplogging run script.py` and `python -m mplogging demo`."""
+"""The command line: `python -m mplogging run`, `recover` and `demo`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 
 from mplogging import ConfigError, LogSession, SessionError, __version__
 from mplogging._commands.demo import show
+from mplogging._commands.recover import recover_all
 from mplogging._commands.run import run
 
 
@@ -18,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "run":
             return run(_session(options), options.script, options.args)
+        if options.command == "recover":
+            return recover_all(options.directories, options.force, options.list)
         show(_session(options), options.directory, options.processes)
         return 0
     except (ConfigError, SessionError) as error:
@@ -41,6 +44,21 @@ def _parser() -> argparse.ArgumentParser:
         help="whose files to hash (default: this package's)",
     )
     demo.add_argument("--processes", type=_count, default=4, help="workers (default: %(default)s)")
+    recovery = commands.add_parser(
+        "recover", help="bring what killed sessions have left into their logs"
+    )
+    recovery.add_argument(
+        "directories",
+        nargs="*",
+        metavar="DIRECTORY",
+        help="where to look (default: here, in logs, and where temporary files are)",
+    )
+    recovery.add_argument("--list", action="store_true", help="only say what there is")
+    recovery.add_argument(
+        "--force",
+        action="store_true",
+        help="also what was left before the machine was started, or where others may be at it",
+    )
     for command in (runs, demo):
         command.add_argument(
             "--file", default="logs/app.log", help="the log's name (default: %(default)s)"

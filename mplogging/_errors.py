@@ -25,3 +25,17 @@ class UnsafeSessionError(SessionError):
 
 class MPLoggingWarning(UserWarning):
     """Something could not be done as asked; logging goes on without it."""
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether a signal handler raised it, a TimeoutError say, and not the system call.
+
+    Then that call may have done its work.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return False
+    raised_in = str(traceback.tb_frame.f_globals.get("__name__"))
+    return raised_in.partition(".")[0] != __name__.partition(".")[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from leftovers import HAS_PROC, children, end, open_descriptors, own_handlers
 
-from mplogging._wire.place import ENVIRONMENT, Place
+from mplogging._wire.place import ENVIRONMENT
 
 START_METHODS = multiprocessing.get_all_start_methods()
 # How long a thread or a descriptor may take to go.
@@ -30,14 +30,14 @@ def context(request):
 
 @pytest.fixture(autouse=True)
 def runtime_directory(tmp_path_factory, monkeypatch):
-    """Session directories of the test go here, so that leftovers can be seen."""
+    """The bells of sessions hang here, so that leftovers can be seen."""
     directory = tmp_path_factory.mktemp("run")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
     return directory
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(runtime_directory):
+def nothing_is_left(runtime_directory, tmp_path):
     """The root logger is put back, and nothing stays: `test_conftest.py` leaves one of each."""
     root, address = logging.getLogger(), os.environ.get(ENVIRONMENT)
     root_handlers, level = root.handlers[:], root.level
@@ -54,11 +54,7 @@ def nothing_is_left(runtime_directory):
     root.setLevel(level)
     set_environment(address)
     end(left["children"])
-    if not HAS_PROC and list(runtime_directory.iterdir()):
-        place = Place.make()  # an abandoned session leaves its directory to the next one
-        place.remove()
-        place.close()
-    left["directories"] = set(runtime_directory.iterdir())
+    left["directories"] = set(runtime_directory.iterdir()) | set(tmp_path.rglob(".mplogging-*"))
     left["threads"] = staying(lambda: set(threading.enumerate()) - threads)
     gc.collect()
     left["descriptors"] = staying(lambda: open_descriptors() - descriptors)

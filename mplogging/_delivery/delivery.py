@@ -1,7 +1,8 @@
 """What is done with each message: its line goes to the file, its record to the handlers.
 
 Nothing in a message can stop the delivery: what goes wrong is counted, reported
-once, and the next message is taken.
+once, and the next message is taken. (What comes through the journal has its lines
+written by `reading`, which keeps account of them; the rest is taken here.)
 """
 
 from __future__ import annotations
@@ -11,22 +12,12 @@ import itertools
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Callable, Protocol
+from typing import Any, Callable, Protocol
 
 from .._file.handler import DatedFileHandler
 from .._records import load_record, own_record
 from .._wire.drops import Dropped
-from .._wire.frames import (
-    DROPPED,
-    HELLO,
-    INCOMPLETE,
-    LINE,
-    MARK,
-    RECORD,
-    Batch,
-    Message,
-    split_record,
-)
+from .._wire.frames import DROPPED, HELLO, LINE, MARK, RECORD, Batch, Message, split_record
 
 
 class RecordTaker(Protocol):
@@ -63,19 +54,21 @@ class Delivery:
     Args:
         file: Gets the lines; None if there is no file.
         sidelines: Get the records.
+
+    Attributes:
         on_mark: Is called with a mark's payload once all before it is handed on.
+        write_own: Writes a line of our own, instead of straight to the file.
     """
 
     def __init__(
-        self,
-        file: DatedFileHandler | None,
-        sidelines: Sequence[RecordTaker] = (),
-        on_mark: Callable[[bytes], None] = lambda payload: None,
+        self, file: DatedFileHandler | None, sidelines: Sequence[RecordTaker] = ()
     ) -> None:
-        self._file = file
+        self.file = file
         self._sidelines = sidelines
-        self._on_mark = on_mark
-        self._strays: list[tuple[float, bytes]] = []
+        self.on_mark: Callable[[bytes], None] = lambda payload: None
+        self.write_own: Callable[[float, bytes], None] = self._write_own
+        self._lines: list[tuple[float, bytes]] = []
+        self._written: collections.deque[int] = collections.deque()
         self._names: dict[int, str] = {}
         self._dropped: collections.Counter[int] = collections.Counter()  # by pid, as reported
         self.counts: collections.Counter[str] = collections.Counter()
@@ -84,10 +77,7 @@ class Delivery:
             RECORD: self._take_record,
             HELLO: self._take_hello,
             DROPPED: self._take_dropped,
-            INCOMPLETE: self._take_incomplete,
         }
-        # The newest period seen: the decoder returns its lines in one go.
-        self.start, self.end = file.bounds(time.time()) if file else (0, 0)
 
     @property
     def pids(self) -> set[int]:
@@ -96,30 +86,58 @@ class Delivery:
 
     def deliver(self, batch: Batch) -> None:
         """Hand on a batch, in its order."""
-        if batch.lines:
-            self._write(self.start, batch.lines)
         for message in batch.events:
             if message.kind == MARK:
-                self._write_strays()
-                self._on_mark(message.payload)
-                continue
-            try:
-                self._take_by_kind[message.kind](message)
-            except Exception as error:
-                self.mishap("failed", f"a record of process {message.pid} is of no use: {error!r}")
-        self._write_strays()
+                self._write_lines()
+                self.on_mark(message.payload)
+            else:
+                self.take(message)
+        self._write_lines()
         if batch.corrupt:
-            self.mishap("corrupt", "bytes came through the pipe that are no record", batch.corrupt)
+            self.mishap("corrupt", "something came that is no record", batch.corrupt)
+
+    def take(self, message: Message) -> None:
+        """Hand on one message; its line waits for `deliver`'s end."""
+        try:
+            self._take_by_kind[message.kind](message)
+        except Exception as error:
+            self.mishap("failed", f"a record of process {message.pid} is of no use: {error!r}")
+
+    def offer(self, message: Message) -> None:
+        """Hand on the record of a RECORD whose line has been seen to."""
+        try:
+            self._offer(split_record(message.payload)[2])
+        except Exception as error:
+            self.mishap("failed", f"a record of process {message.pid} is of no use: {error!r}")
+
+    def line_of(self, message: Message) -> bytes:
+        """The line of a RECORD that its worker could not make as the file has it.
+
+        b"" if the file does not want it.
+        """
+        stand_in, _, pickled = split_record(message.payload)
+        record, problem = load_record(pickled)
+        file = self.file
+        assert file is not None
+        self._tell(problem)
+        verdict: Any = record.levelno >= file.level and file.filter(record)
+        if not verdict:
+            return b""
+        try:
+            return file.line(verdict if isinstance(verdict, logging.LogRecord) else record)
+        except Exception:
+            file.handleError(record)
+            self.counts["failed"] += 1
+            return stand_in
 
     def warn(self, text: str, *args: object) -> None:
         """Log a warning of mplogging's own, to the file and the handlers."""
         record = own_record(logging.WARNING, text, *args)
-        self._write_strays()
-        if self._file is not None:
+        if self.file is not None:
             try:
-                self._file.write(record.created, [self._file.line(record)])
+                self.write_own(record.created, self.file.line(record))
             except Exception:
-                self._file.handleError(record)
+                self.file.handleError(record)
         for sideline in self._sidelines:
             sideline.offer(record)
 
@@ -158,23 +176,18 @@ class Delivery:
     # -- one kind of message each ---------------------------------------------------
 
     def _take_line(self, message: Message) -> None:
-        self._strays.append((message.created, message.payload))
+        self._lines.append((message.created, message.payload))
 
     def _take_record(self, message: Message) -> None:
-        line, pickled = split_record(message.payload)
-        if line:
-            self._strays.append((message.created, line))
-        if self._file is None:
+        line, is_stand_in, pickled = split_record(message.payload)
+        if self.file is None:
             self.counts["records"] += 1
-        if line is not None and not self._sidelines:
-            return
-        record, problem = load_record(pickled)
-        if line is None:
-            self._handle_here(record)
-        for sideline in self._sidelines:
-            sideline.offer(record)
-        if problem is not None:
-            self.mishap("failed", f"extra fields of a record could not be unpickled: {problem!r}")
+        elif is_stand_in:
+            line = self.line_of(message)
+        if line:
+            self._lines.append((message.created, line))
+        if self._sidelines:
+            self._offer(pickled)
 
     def _take_hello(self, message: Message) -> None:
         self._names[message.pid] = message.payload.decode("utf-8", "replace")
@@ -184,56 +197,51 @@ class Delivery:
         self._dropped[message.pid] += dropped.records
         self._report_dropped(message.pid, dropped)
 
-    def _take_incomplete(self, message: Message) -> None:
-        self.counts["incomplete"] += 1
-        self.warn(
-            "process %d (%s) left a large record unfinished, which is dropped: %s parts came",
-            message.pid, self._names.get(message.pid, "unnamed"), message.payload.decode(),
-        )  # fmt: skip
-
     # -- the ways out -----------------------------------------------------------------
 
+    def _offer(self, pickled: bytes) -> None:
+        record, problem = load_record(pickled)
+        for sideline in self._sidelines:
+            sideline.offer(record)
+        self._tell(problem)
+
+    def _tell(self, problem: BaseException | None) -> None:
+        if problem is not None:
+            self.mishap("failed", f"extra fields of a record could not be unpickled: {problem!r}")
+
     def _report_dropped(self, pid: int, dropped: Dropped) -> None:
-        self.counts["dropped"] += dropped.records
+        self.counts["lost" if dropped.is_refused else "dropped"] += dropped.records
         first, last = (
             time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
             for moment in (dropped.first, dropped.last)
         )
         self.warn(
-            "process %d (%s) dropped %d records between %s and %s: the pipe was full",
+            "process %d (%s) dropped %d records between %s and %s: %s",
             pid, dropped.process_name, dropped.records, first, last,
+            "the log could not be written" if dropped.is_refused else "the journal was full",
         )  # fmt: skip
 
-    def _handle_here(self, record: logging.LogRecord) -> None:
-        """The worker could not make the line: the file's handler makes it."""
-        if self._file is not None:
-            self._write_strays()
-            if record.levelno >= self._file.level and self._file.handle(record):
-                self.counts["records"] += 1
-
-    def _write_strays(self) -> None:
-        """Write the lines of other periods than the newest, run by run."""
-        if not self._strays:
+    def _write_lines(self) -> None:
+        """Write the lines that wait, run by run."""
+        lines, self._lines = self._lines, []
+        if self.file is None:
             return
-        strays, self._strays = self._strays, []
-        if self._file is None:
-            return
-        for bounds, run in itertools.groupby(strays, key=self._bounds_of):
+        for bounds, run in itertools.groupby(lines, key=lambda line: self.bounds(line[0])):
             self._write(bounds[0], [line for _, line in run])
-            if self.start < bounds[0] <= time.time():  # later would be a clock gone wild
-                self.start, self.end = bounds
 
-    def _bounds_of(self, stray: tuple[float, bytes]) -> tuple[int, int]:
-        assert self._file is not None
+    def bounds(self, created: float) -> tuple[float, float]:
+        """Start and end of the period that a line of this time belongs to."""
+        if self.file is None:
+            return float("-inf"), float("inf")
         try:
-            return self._file.bounds(stray[0])
+            return self.file.bounds(created)
         except ValueError:  # a time beyond the calendar: better here than nowhere
-            return self._file.bounds(time.time())
+            return self.file.bounds(time.time())
 
     def _write(self, created: float, lines: list[bytes]) -> None:
-        assert self._file is not None
+        assert self.file is not None
         try:
-            self._file.write(created, lines)
+            self.file.write(created, lines)
         except Exception as error:
             if len(lines) == 1:
                 self.mishap("failed", f"a line could not be written: {error!r}")
@@ -241,5 +249,24 @@ class Delivery:
             for line in lines:  # one of them is at fault, its neighbours are not
                 self._write(created, [line])
             return
+        self.count(lines)
+
+    def _write_own(self, created: float, line: bytes) -> None:
+        assert self.file is not None
+        self._write_lines()
+        self.file.write(created, [line])
+
+    def add_written(self, size: int) -> None:
+        """A line of this size is in the file; for any thread."""
+        self._written.append(size)
+
+    def absorb(self) -> None:
+        """Count what `add_written` was told."""
+        while self._written:
+            self.counts["bytes"] += self._written.popleft()
+            self.counts["records"] += 1
+
+    def count(self, lines: Sequence[bytes]) -> None:
+        """These lines are in the file."""
         self.counts["records"] += len(lines)
         self.counts["bytes"] += sum(map(len, lines))

@@ -1,8 +1,10 @@
-"""How a process logs when nobody reads the pipe: straight into the dated file.
+"""How a process logs when nobody reads the journal: straight into the dated file.
 
-That is so once the parent is dead, or its session is over. Whoever comes first
-takes the place's lock, which the reader held, drains what still stands in the
-pipe into the file, and goes on writing there; so do the others in their turn.
+That is so once the parent is dead, or its session is over. Whoever comes first takes
+the reader's lock, reads the journal to its end, and marks it as over; all go on in
+the file then, each as soon as it has looked. Before each line it is made sure that
+nothing waits in the journal. If it does, and can't be read just now (the one who
+does it was stopped, or the log refuses lines), the line is appended there, after it.
 """
 
 from __future__ import annotations
@@ -12,54 +14,78 @@ import threading
 import time
 
 from .._file.handler import DatedFileHandler
-from .._lock import try_lock
-from .._wire import pipe
-from .._wire.frames import Batch, Decoder, Message
-from .._wire.liveness import without_living
+from .._file.unwritten import Failed
+from .._wire.frames import LINE, RECORD, Batch, Message, split_record
 from .._wire.place import Place
+from .._wire.writer import JournalWriter, Unsent
 from .delivery import Delivery, LastResort
+from .reading import Reader
 
-# A reader that is about to finish holds the lock; one that has been stopped
-# must not hold us for good.
-_LOCK_TIMEOUT = 5.0
-_LEAVING_TIMEOUT = 1.0
-_LOCK_PAUSE = 0.002
+# Seconds between two attempts to read what waits.
+_RETRY_SECONDS = 0.2
+_LEAVING_SECONDS = 1.0
+_PAUSE = 0.005
 
 
 class DirectWriter:
-    """Takes a process's messages as `PipeWriter` does, and never refuses one.
+    """Takes a process's messages as `JournalWriter` does, and never refuses one.
 
     Args:
         file: Where the lines go; with None, records go where logging itself
             sends them when it has no handler.
-        place: The place to take over before the first line; None if there is none.
-        writer: A descriptor of its pipe's writing end.
+        place: The place of the journal to be read to its end; None if there is none.
+        writer: Its writer, in this process.
     """
 
     def __init__(
-        self, file: DatedFileHandler | None, place: Place | None = None, writer: int = -1
+        self,
+        file: DatedFileHandler | None,
+        place: Place | None = None,
+        writer: JournalWriter | None = None,
     ) -> None:
-        self._delivery = Delivery(file, [] if file else [LastResort()])
+        self._file = file
         self._place = place
         self._writer = writer
+        self._delivery = Delivery(file, [] if file else [LastResort()])
         self._lock = threading.RLock()
+        self._is_busy = False  # this thread is at it: who comes now is a signal handler
+        self._retry_due = 0.0
         if file is not None:
             file.cut_half_lines()
 
     def send(self, kind: int, created: float, payload: bytes) -> None:
-        """Write the message's line, after all that stands in the pipe."""
+        """Write the message's line, after all that stands in the journal."""
         with self._lock:
-            place, self._place = self._place, None
-            if place is not None:
-                self._take_over(place, _LOCK_TIMEOUT)
-            self._delivery.deliver(Batch([], [Message(kind, os.getpid(), created, payload)], 0))
+            if not self._is_busy:
+                self._is_busy = True
+                try:
+                    if self._is_caught_up() and self._write(kind, created, payload):
+                        return
+                finally:
+                    self._is_busy = False
+        self._put_off(kind, created, payload)
 
-    def take_over(self) -> None:
-        """Write what stands in the pipe, unless somebody else is about to."""
+    def aside(self, kind: int, created: float, payload: bytes) -> None:
+        """Write the message's line, since the journal does not take it."""
         with self._lock:
-            place, self._place = self._place, None
-            if place is not None:
-                self._take_over(place, _LEAVING_TIMEOUT)
+            if not self._is_busy and not (self._file and self._file.waiting):
+                self._wait_for_reader()
+            self._keep(kind, created, payload)
+
+    def take_over(self) -> bool:
+        """At the end of the process: read what waits, unless somebody else is about to.
+
+        Returns:
+            True if nothing waits any more.
+        """
+        deadline = time.monotonic() + _LEAVING_SECONDS
+        with self._lock:
+            while not self._is_caught_up():
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(_PAUSE)
+                self._retry_due = 0.0
+        return True
 
     def wait(self, timeout: float | None = None) -> None:
         """There is always room."""
@@ -67,23 +93,88 @@ class DirectWriter:
     def speak_first(self) -> None:
         """Nothing has to be said: there is nobody to hear it."""
 
-    def _take_over(self, place: Place, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        try:
-            while not try_lock(place.descriptor):
-                if time.monotonic() >= deadline:
-                    return
-                time.sleep(_LOCK_PAUSE)
-            try:
-                self._drain(place)
-            finally:
-                place.unlock()
-        except OSError as error:
-            self._delivery.mishap("failed", f"what stood in the pipe could not be read: {error}")
+    # -- after the journal ------------------------------------------------------------
 
-    def _drain(self, place: Place) -> None:
-        decoder = Decoder(pipe.FRAME_BYTES)
-        delivery = self._delivery
-        for data in pipe.drain(place, self._writer):
-            delivery.deliver(decoder.decode(data, delivery.start, delivery.end))
-        delivery.deliver(without_living(decoder.finish()))
+    def _is_caught_up(self) -> bool:
+        """True if nothing waits in the journal, which is read for that."""
+        place, writer = self._place, self._writer
+        if place is None or writer is None:
+            return True
+        try:
+            head = place.read_head()
+            if head.is_over and not writer.unread(head):
+                return True
+            if time.monotonic() < self._retry_due:
+                return False
+            self._retry_due = time.monotonic() + _RETRY_SECONDS
+            return self._read(place)
+        except (OSError, ValueError) as error:
+            self._delivery.mishap("failed", f"the journal could not be read to its end: {error}")
+            return False
+
+    def _read(self, place: Place) -> bool:
+        if not place.try_reader_lock():
+            return False
+        reader = Reader(place, self._delivery)
+        try:
+            reader.take_up()
+            while reader.turn():
+                pass
+            reader.end()
+            while reader.turn():
+                pass
+            return reader.unread() == 0
+        finally:
+            reader.close()
+            place.release_reader_lock()
+
+    def _wait_for_reader(self) -> None:
+        """What this process sent before is to stand in the log before what it writes now."""
+        place, writer = self._place, self._writer
+        if place is None or writer is None:
+            return
+        deadline = time.monotonic() + _LEAVING_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if not writer.unread(place.read_head()):
+                    return
+            except (OSError, ValueError):
+                return
+            time.sleep(_PAUSE)
+
+    # -- writing ------------------------------------------------------------------------
+
+    def _write(self, kind: int, created: float, payload: bytes) -> bool:
+        """False if the file refuses the line just now."""
+        line = payload if kind == LINE else b""
+        if kind == RECORD:
+            line = split_record(payload)[0]
+        if self._file is None or not line:
+            self._keep(kind, created, payload)
+            return True
+        if self._writer is None or self._file.waiting:
+            self._file.write(created, [line])
+            return True
+        try:
+            self._file.append(created, [line])
+        except Failed:
+            return False
+        return True
+
+    def _put_off(self, kind: int, created: float, payload: bytes) -> None:
+        """Into the journal, where it outlives this process; else as a lone handler would."""
+        if self._writer is not None:
+            try:
+                self._writer.append(kind, created, payload)
+                return
+            except Unsent:
+                pass
+        self._keep(kind, created, payload)
+
+    def _keep(self, kind: int, created: float, payload: bytes) -> None:
+        message = Message(kind, os.getpid(), created, payload)
+        if kind == RECORD and self._file is not None:
+            message = message._replace(kind=LINE, payload=split_record(payload)[0])
+            if not message.payload:
+                return
+        self._delivery.deliver(Batch([message]))

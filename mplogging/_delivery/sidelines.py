@@ -7,6 +7,7 @@ handlers, and the end of the session waits for it no longer than it may.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import queue
 import threading
@@ -14,6 +15,7 @@ import time
 from typing import Any, Callable
 
 _END = None
+_ROOM_PAUSE = 0.005
 
 
 class Sideline:
@@ -36,10 +38,11 @@ class Sideline:
         self.handler = handler
         self._is_patient = is_patient
         self._report = report
-        self._records: queue.Queue[logging.LogRecord | None] = queue.Queue(capacity)
-        self._is_over = False
-        self._sentinels = 0
-        self.dropped = 0
+        self._capacity = capacity
+        # Of all queues, it alone can be put to by a signal handler that interrupts a put.
+        self._records: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
+        self._is_over = self._is_busy = False
+        self._drops = itertools.count()
         self.failed = 0
         self._thread = threading.Thread(
             target=self._run, name=f"mplogging-{type(handler).__name__}", daemon=True
@@ -49,18 +52,21 @@ class Sideline:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """Records that there was no room for."""
+        return int(self._drops.__reduce__()[1][0])  # how far it has counted
+
     def offer(self, record: logging.LogRecord) -> None:
         """Take the record if the handler wants its level; never waits unless patient."""
         if self._is_over or record.levelno < self.handler.level:
             return
-        while True:
-            try:
-                self._records.put(record, block=self._is_patient, timeout=0.1)
+        while self._records.qsize() >= self._capacity:
+            if not self._is_patient:
+                next(self._drops)  # in one step, whichever thread offers
                 return
-            except queue.Full:
-                if not self._is_patient:
-                    self.dropped += 1
-                    return
+            time.sleep(_ROOM_PAUSE)
+        self._records.put(record)
 
     def give_up(self) -> None:
         """Wait for room no more, however patient."""
@@ -72,11 +78,7 @@ class Sideline:
             return
         self.give_up()
         self._is_over = True
-        # A thread that waits for its next record needs the sentinel. One for which
-        # there is no room has records still, and looks at the mark after each.
-        with contextlib.suppress(queue.Full):
-            self._records.put_nowait(_END)
-            self._sentinels = 1
+        self._records.put(_END)
 
     def finish(self, deadline: float) -> int:
         """Wait for the end; returns how many records the handler still had to do by then.
@@ -89,11 +91,12 @@ class Sideline:
             return 0  # it was never started
         self._thread.join(max(0.0, deadline - time.monotonic()))
         # What it is working on counts, and so does a flush that does not end.
-        left = self._records.unfinished_tasks - self._sentinels
+        left = self._records.qsize() - 1 + self._is_busy
         return max(left, 1) if self._thread.is_alive() else 0
 
     def _run(self) -> None:
         while (record := self._records.get()) is not _END:
+            self._is_busy = True
             try:
                 self.handler.handle(record)
             except BaseException:  # SystemExit would end the thread, and nobody would know
@@ -101,9 +104,6 @@ class Sideline:
                 if self.failed == 1:
                     with contextlib.suppress(BaseException):
                         self._report(self.handler, record)
-            finally:
-                self._records.task_done()
-            if self._is_over and self._records.empty():
-                break
+            self._is_busy = False
         with contextlib.suppress(BaseException):
             self.handler.flush()

@@ -11,14 +11,15 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import SEEK_END, lseek, write  # by name: 0.7 % of a log call
 from time import monotonic
 
+from .._errors import is_foreign
 from .._lock import UNLOCK, FileLock, flock
 from .endings import ends_whole, header_end, last_line_end, position
 from .opening import Access, open_for_append, reopen
-from .unwritten import Elsewhere, Failed, Full, is_foreign
+from .unwritten import Elsewhere, Failed, Full
 
 # How often (seconds) to look whether the file still stands under its name.
 # Compression waits for longer than this since the last write.
@@ -27,6 +28,10 @@ LOOK_INTERVAL = 0.1
 # An append without the lock (its holder was stopped) may just be going on.
 _SETTLING = 0.01
 _UNOPENED, _UNKNOWN = -1, -2
+
+
+# What is told of each write before it: the file, its end, and the chunks.
+Announce = Callable[["AppendFile", int, Sequence[bytes]], None]
 
 
 class AppendFile:
@@ -73,8 +78,17 @@ class AppendFile:
         self._look_due = 0.0
         self.descriptor, self.is_new = open_for_append(path, access)
 
-    def append(self, chunks: Sequence[bytes]) -> None:
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode."""
+        status = os.fstat(self.descriptor)
+        return status.st_dev, status.st_ino
+
+    def append(self, chunks: Sequence[bytes], announce: Announce | None = None) -> None:
         """Append the chunks in one write.
+
+        Args:
+            announce: Is told just before it: of the file, its end, and the chunks.
 
         Raises:
             Elsewhere, Full, Failed: with the chunks that are not in the file.
@@ -94,6 +108,8 @@ class AppendFile:
                     end, chunks = self._go_on(end, is_locked, chunks)
             fitting = self._fitting(chunks, end) if self._max_bytes else chunks
             data = fitting[0] if len(fitting) == 1 else b"".join(fitting)
+            if announce is not None and data:
+                announce(self, end, fitting)
             written = write(descriptor, data)
             if written == len(data):
                 self._end = end + written

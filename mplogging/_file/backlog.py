@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Callable
 
+from .appending import Announce
 from .periods import Period
 from .series import FileSeries
 from .unwritten import Failed, Unwritten
@@ -132,9 +133,29 @@ class Backlog:
             if self._interrupting:
                 self._write_interrupting()
 
+    def append(
+        self, created: float, chunks: Sequence[bytes], announce: Announce | None
+    ) -> None:
+        """Write the lines now, or say that it can't be done; none is kept.
+
+        Raises:
+            Failed: with the lines that are not in a file, since it refuses them, others
+                wait before them, or this interrupts a write.
+        """
+        self.flush()
+        if self.is_busy() or self._refusals:
+            raise Failed(chunks)
+        self.is_writing = True
+        try:
+            self._series.append(created, chunks, announce)
+        finally:
+            self.is_writing = False
+            if self._interrupting:
+                self._write_interrupting()
+
     def flush(self) -> None:
         """Try to write what waits."""
-        if self.is_busy():
+        if not (self._refusals or self._interrupting) or self.is_busy():
             return
         self.is_writing = True
         try:
@@ -254,5 +275,6 @@ class Backlog:
 
 # The code of what marks itself as writing.
 _WRITING = frozenset(
-    function.__code__ for function in (Backlog.write, Backlog.flush, Backlog._write_interrupting)
+    function.__code__
+    for function in (Backlog.write, Backlog.append, Backlog.flush, Backlog._write_interrupting)
 )

@@ -22,6 +22,7 @@ from .._errors import MPLoggingError
 from .._lock import IS_AVAILABLE, FileLock, NoLock
 from .._numbers import seconds_of
 from .._records import own_record
+from .appending import Announce
 from .arguments import check
 from .backlog import Backlog
 from .compression import Compressor
@@ -123,10 +124,12 @@ class DatedFileHandler(logging.Handler):
         self.errors = "strict" if errors is None else errors
         self.utc, self.atTime, self.interval = bool(utc), atTime, interval
         self.backupCount, self.maxBytes = backupCount, maxBytes
+        self.bufferBytes = bufferBytes
         self._newlines = newlines
         self._calendar = Calendar(when, interval, utc, atTime)
         self.when = self._calendar.when
         names = FileNames(filename, self._calendar, suffix)
+        self.directory = names.directory
         self.baseFilename = names.stable or names.filename
         link = link_path(symlink, names)
         self._settings = {  # absolute: a copy may start elsewhere
@@ -150,7 +153,7 @@ class DatedFileHandler(logging.Handler):
             self._report,
         )
         self._backlog = Backlog(
-            self._series, self._report_trouble, self._write_loss, bufferBytes, self._see_to_backlog
+            self._series, self.report, self._write_loss, bufferBytes, self._see_to_backlog
         )
         self._closes_at_exit = False
         self._backlog_retrier = Retrier(
@@ -237,6 +240,20 @@ class DatedFileHandler(logging.Handler):
         with self.lock:
             self._backlog.write(created, chunks)
 
+    def append(
+        self, created: float, chunks: Sequence[bytes], announce: Announce | None = None
+    ) -> None:
+        """As `write`, for who can keep what the disk refuses.
+
+        Args:
+            announce: Is told just before each write: of the file, its end, and the chunks.
+
+        Raises:
+            Failed: with the lines that are not in a file; its cause is the system's error.
+        """
+        with self.lock:
+            self._backlog.append(created, chunks, announce)
+
     def bounds(self, created: float) -> tuple[int, int]:
         """Start (inclusive) and end (exclusive) of the period that `created` is in."""
         return self._calendar.period_of(created)[:2]
@@ -264,7 +281,21 @@ class DatedFileHandler(logging.Handler):
             self._compressor.stop()
         super().close()
         if given_up:
-            self._report_trouble(f"{given_up} lines are lost at its end")
+            self.report(f"{given_up} lines are lost at its end")
+
+    @property
+    def line_end(self) -> bytes:
+        """What each line ends with."""
+        return self._lines.terminator
+
+    def report(self, what: str) -> None:
+        """One word on stderr, or to whoever has overridden `handleError`."""
+        self._report(f"{self.baseFilename}: {what}")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make another for the same files; its filename is absolute."""
+        return dict(self._settings)
 
     def _see_to_backlog(self) -> None:
         self._backlog_retrier.start()
@@ -284,11 +315,7 @@ class DatedFileHandler(logging.Handler):
             ).line(record)
         self._series.append(record.created, (line,))
 
-    def _report_trouble(self, what: str) -> None:
-        self._report(f"{self.baseFilename}: {what}")
-
     def _report(self, message: str) -> None:
-        """One word on stderr, or to whoever has overridden `handleError`."""
         try:
             # handleError shows the exception at hand, and those that led to it: they know
             # lines that were logged, which are nobody's business on stderr.

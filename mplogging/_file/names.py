@@ -10,6 +10,7 @@ than a period, at most one period begins in each, and the name identifies it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ class FileNames:
     Attributes:
         filename: The absolute pattern, which may be given to `FileNames` again.
         stable: The absolute name without a date, None if directives place it.
+        directory: That of all files, or the last one above them without a directive.
 
     Raises:
         ConfigError: An argument has a value that cannot work.
@@ -102,6 +104,9 @@ class FileNames:
         self._calendar = calendar
         self._tokens = tokens
         self._span, self._times = _identified(tokens, calendar, blamed)
+        parts = [tokens_of(part, "filename") for part in self._pattern.split(os.sep)]
+        above = itertools.takewhile(lambda part: not any(letter for letter, _ in part), parts)
+        self.directory = os.sep.join(map(name_of, above)) or os.sep
         self._regex = re.compile(
             f"(?P<stem>{regex_of(tokens)})"
             r"(?:\.(?P<part>[1-9][0-9]{0,8}))?(?:\.(?P<compression>gz|zst))?"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Callable
 
 from .._lock import FileLock
-from .appending import AppendFile
+from .appending import Announce, AppendFile
 from .compression import ALGORITHMS, Compressor
 from .link import StableLink
 from .names import FileNames
@@ -68,8 +68,14 @@ class FileSeries:
         self._last_file: AppendFile | None = None
         self._is_late = False
 
-    def append(self, created: float, chunks: Sequence[bytes]) -> None:
+    def append(
+        self, created: float, chunks: Sequence[bytes], announce: Announce | None = None
+    ) -> None:
         """Append lines that all belong to the period of `created`.
+
+        Args:
+            announce: As `AppendFile.append` takes it; a write that fills a file is
+                followed by another.
 
         Raises:
             Failed: with the lines that are not in a file.
@@ -82,7 +88,7 @@ class FileSeries:
                 except OSError as error:
                     raise Failed(chunks) from error
             try:
-                file.append(chunks)
+                file.append(chunks, announce)
             except Unwritten as unwritten:
                 self._count_late(len(chunks) - len(unwritten.chunks))
                 if isinstance(unwritten, Failed):

@@ -26,14 +26,3 @@ class Full(Unwritten):
 
 class Failed(Unwritten):
     """The system refused to write; `__cause__` is its error."""
-
-
-def is_foreign(error: OSError) -> bool:
-    """Whether a signal handler raised it, a TimeoutError say: the chunks may be written."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return False
-    raised_in = str(traceback.tb_frame.f_globals.get("__name__"))
-    return raised_in.partition(".")[0] != __name__.partition(".")[0]

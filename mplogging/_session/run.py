@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import itertools
 import logging
 import multiprocessing
 import os
@@ -18,13 +17,16 @@ import time
 import warnings
 from typing import Any, Callable
 
-from .._errors import MPLoggingWarning, SessionClosedError, SessionError
+from .._delivery.delivery import Delivery
+from .._delivery.recovery import describe, recover
+from .._errors import MPLoggingWarning, SessionClosedError
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
-from .._wire import pipe
+from .._wire.bell import Bell
 from .._wire.drops import read_drops
-from .._wire.frames import MARK
-from .._wire.place import ENVIRONMENT, Place
+from .._wire.place import ENVIRONMENT, Place, is_open_here
+from .._wire.processes import this_process
+from .._wire.where import candidates, leftovers, make_place, runtime_directories
 from .._worker.attaching import (
     Attachment,
     attached,
@@ -32,16 +34,18 @@ from .._worker.attaching import (
     set_attached,
     warn_of_set_up,
 )
-from .._worker.channels import Channel, PipeChannel, QueueAddress, QueueChannel
+from .._worker.channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .._worker.config import Config, pickled
 from .._worker.decorators import Passport
-from .listener import STOP, ListenerSideHandler, QueueListener
+from .alone import Alone
+from .listener import ListenerSideHandler, QueueListener
 from .outputs import Outputs
 from .settings import Settings
 from .signals import Signals
-from .sources import PipeSource, QueueSource, Source
+from .sources import JournalSource, QueueSource, Source
 from .stats import SessionStats
 
+_CAPACITY_BYTES = 64 << 20  # where there is no file to say it
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
 
@@ -53,7 +57,7 @@ class Run:
 
     Raises:
         ConfigError: The log can't be written at this place, or nothing is to be adopted.
-        SessionError: There can be no session directory, or no pipe.
+        SessionError: There can be no session directory.
     """
 
     address: str | QueueAddress
@@ -65,7 +69,7 @@ class Run:
         self.is_ending = False
         self._attachment: Attachment | None = None
         self._place: Place | None = None
-        self._marks = itertools.count()
+        self._alone: Alone | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
         self._is_abandoned = False
@@ -112,11 +116,7 @@ class Run:
         if listener.is_listening_thread():
             return False  # it would wait for itself
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        mark = b"flush %d" % next(self._marks)
-        reached = listener.expect(mark)
-        if not self._send_mark(mark, deadline):
-            listener.expect_no_more(mark)
-            return False
+        reached = listener.expect()
         while not reached.is_set():
             remaining = deadline - time.monotonic()
             if remaining <= 0 or not self.is_open:
@@ -126,9 +126,8 @@ class Run:
 
     def stats(self) -> SessionStats:
         """As `LogSession.stats`."""
-        return SessionStats.of(
-            self._listener.delivery, self._outputs, self.pid, self._unfinished
-        )
+        self._delivery.absorb()
+        return SessionStats.of(self._delivery, self._outputs, self.pid, self._unfinished)
 
     # -- the beginning ------------------------------------------------------------------
 
@@ -136,13 +135,15 @@ class Run:
         if self._settings.handles_signals:
             signals = Signals(self._stop, lambda: self.is_ending)
             undo.callback(signals.restore)
-        channel, source = self._open_channel(undo)
         self._outputs = outputs = Outputs(self._settings)
         undo.callback(self._release_file)
-        config = self._make_config()
-        self.address = channel.publish(pickle.dumps(config))
-        self._listener = listener = QueueListener(source, outputs.file, outputs.sidelines)
+        self._delivery = Delivery(outputs.file, outputs.sidelines)
+        channel, config = self._open_channel(undo)
+        self.address = channel.publish(config)
         handler = ListenerSideHandler(channel, config)
+        undo.callback(self._close_alone)
+        source = self._open_source(undo, channel, handler)
+        self._listener = listener = QueueListener(source, self._delivery, outputs.sidelines)
         handler.listener = listener
         self._attachment = attachment = Attachment(self.address, channel, config, handler)
         attachment.session_pid = self.pid
@@ -157,25 +158,53 @@ class Run:
         at_end = multiprocessing_util().Finalize(None, self._stop, exitpriority=-100)
         undo.callback(at_end.cancel)
 
-    def _open_channel(self, undo: contextlib.ExitStack) -> tuple[Channel, Source]:
+    def _open_channel(self, undo: contextlib.ExitStack) -> tuple[Channel, Config]:
         queue = self._settings.queue
         if queue is None and not hasattr(os, "mkfifo"):
             queue = multiprocessing.Queue()
         if queue is not None:
-            return QueueChannel(queue), QueueSource(queue)
-        self._place = place = Place.make()
+            return QueueChannel(queue), self._make_config("")
+        file = self.file
+        directories = candidates(
+            None if file is None else file.directory, self._settings.journal_dir
+        )
+        self._recover(directories)
+        self._place = place = make_place(directories)
         undo.callback(place.close)  # twice does no harm
         undo.callback(self._remove_place)
-        try:
-            reader, writer = pipe.make(place)
-        except OSError as error:
-            raise SessionError(f"no pipe can be made in {place.path!r}: {error}") from error
-        channel = PipeChannel(place, writer)
+        place.write_recovery(describe(file))
+        self._bell = bell = Bell.make(runtime_directories())
+        undo.callback(bell.close)
+        undo.callback(bell.remove)
+        config = self._make_config(bell.path)
+        channel = JournalChannel(place, bell, config.capacity_bytes, config.process)
         undo.callback(channel.close)
-        undo.callback(reader.close)
-        return channel, PipeSource(place, reader, writer)
+        return channel, config
 
-    def _make_config(self) -> Config:
+    def _recover(self, directories: list[str]) -> None:
+        """Write what killed sessions have left, with the settings that they had."""
+        for path in leftovers(directories):
+            if is_open_here(path):
+                continue  # this process is attached to it
+            done = recover(path)
+            self._delivery.counts["recovered"] += done.records
+            if done.left or "--force" in done.problem:
+                self._delivery.warn("a session has left something: %s", done)
+
+    def _open_source(
+        self, undo: contextlib.ExitStack, channel: Channel, handler: ListenerSideHandler
+    ) -> Source:
+        if not isinstance(channel, JournalChannel):
+            assert isinstance(channel, QueueChannel)
+            return QueueSource(channel.queue, self._delivery)
+        source = JournalSource(channel.place, self._bell, self._delivery, channel.writer)
+        undo.callback(source.close)
+        if self.file is not None:
+            self._alone = Alone(channel.place, source.reader, self._delivery, self.file)
+            handler.alone = self._alone
+        return source
+
+    def _make_config(self, bell: str) -> Config:
         file = self.file
         levels = Levels.now()
         if self._settings.level is not None:
@@ -185,6 +214,9 @@ class Run:
             bare_file=None if file is None else pickle.dumps(file.bare_copy()),
             record_level=self._outputs.record_level(),
             drop_below=self._settings.drop_below,
+            capacity_bytes=file.bufferBytes if file is not None else _CAPACITY_BYTES,
+            bell=bell,
+            process=this_process(),
             captures_warnings=self._settings.captures_warnings,
             levels=levels,
         )
@@ -198,7 +230,7 @@ class Run:
         if levels != attachment.config.levels:
             attachment.config = attachment.config._replace(levels=levels)
             try:
-                attachment.channel.publish(pickle.dumps(attachment.config))
+                attachment.channel.publish(attachment.config)
             except OSError:
                 pass  # the directory was cleared away: nobody can attach anyhow
 
@@ -243,9 +275,8 @@ class Run:
     def _end_listener(self) -> bool:
         listener = self._listener
         remaining = self._deadline - time.monotonic()
-        return self._send_mark(STOP, self._deadline) and (
-            listener.stop_at(self._deadline - remaining / 2)
-            or listener.stop_at(self._deadline, is_patient=False)
+        return listener.stop_at(self._deadline - remaining / 2) or listener.stop_at(
+            self._deadline, is_patient=False
         )
 
     def _settle(self, is_ended: bool) -> None:
@@ -253,14 +284,17 @@ class Run:
         listener = self._listener
         if is_ended:
             for pid, dropped in read_drops(self._place) if self._place else ():
-                listener.delivery.settle_drops(pid, dropped)
-            listener.delivery.sum_up()
+                self._delivery.settle_drops(pid, dropped)
+            self._delivery.sum_up()
         self._unfinished.update(self._outputs.finish_handlers(self._deadline))
         if is_ended:
-            listener.delivery.sum_up_handlers(self._unfinished)
+            self._delivery.sum_up_handlers(self._unfinished)
         else:
             self._is_abandoned = True
-            self._unfinished[f"{self.file!r} (bytes in the pipe)"] = listener.abandon()
+            listener.abandon()
+        left = listener.queue.left()
+        if left:
+            self._unfinished[repr(self.file)] = left
 
     def _release_file(self) -> None:
         if self._is_abandoned:
@@ -269,26 +303,15 @@ class Run:
         if waiting:
             self._unfinished[repr(self.file)] = waiting
 
-    def _remove_place(self) -> None:
-        # Workers that are to drain what was left may need the pipe's name for that:
-        # then the next session removes it, once they have ended.
-        if self._place and not (self._is_abandoned and pipe.needs_name()):
-            self._place.remove()
+    def _close_alone(self) -> None:
+        if self._alone is not None:
+            self._alone.close()
 
-    def _send_mark(self, mark: bytes, deadline: float) -> bool:
-        assert self._attachment is not None
-        sender = self._attachment.handler.queue
-        while True:
-            try:
-                sender.send(MARK, 0.0, mark)
-                return True
-            except BlockingIOError:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    return False
-                sender.wait(min(remaining, 1.0))
-            except OSError:
-                return False
+    def _remove_place(self) -> None:
+        # What is left in it is for those who are still attached, or for the next session.
+        place = self._place
+        if place is not None and not self._unfinished and not place.is_held():
+            place.remove()
 
 
 def _deadline(timeout: float) -> float:

@@ -35,11 +35,12 @@ class LogSession:
         format, datefmt, style: As for `logging.Formatter`.
         handlers: Further handlers, which get each record in this process.
         captureWarnings: As `logging.captureWarnings`, in every process.
-        overflow: "block": a log call waits while the pipe is full; "drop": its
+        overflow: What a log call does while `bufferBytes` of the journal are not yet
+            written, because their reader is slow. "block": it waits; "drop": its
             record is dropped, counted, and the count is logged.
         dropBelow: With "drop", the level from which on records wait all the same.
         queue: A `multiprocessing.Queue` or `Manager().Queue()` in place of the
-            pipe, with that queue's guarantees.
+            journal, with that queue's guarantees.
         autoAttach: Attach all children of `multiprocessing`, and forked ones,
             without code of theirs.
         handleSignals: On SIGTERM or SIGHUP, unless the program handles it, write
@@ -47,6 +48,9 @@ class LogSession:
         stopTimeout: Seconds that leaving may take.
         handlerCapacity: How many records may wait for each further handler.
         handlerOverflow: "drop" or "block", when that many wait.
+        journalDir: Where the journal stands, in a directory of its own; by default beside
+            the log, or where that can't be, in the user's runtime directory or the
+            temporary one.
         **fileOptions: What `DatedFileHandler` takes: when, backupCount, utc, ….
 
     Raises:
@@ -71,6 +75,7 @@ class LogSession:
         stopTimeout: float = 10.0,
         handlerCapacity: int = 10_000,
         handlerOverflow: str = "drop",
+        journalDir: str | os.PathLike[str] | None = None,
         **fileOptions: Any,
     ) -> None:
         arguments = dict(locals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ class Settings(NamedTuple):
     stop_timeout: float
     handler_capacity: int
     are_handlers_patient: bool
+    journal_dir: str | None
 
 
 def checked(
@@ -51,6 +53,7 @@ def checked(
     stopTimeout: float,
     handlerCapacity: int,
     handlerOverflow: str,
+    journalDir: str | os.PathLike[str] | None,
     fileOptions: dict[str, Any],
 ) -> Settings:
     """The arguments of `LogSession`, each checked.
@@ -93,7 +96,19 @@ def checked(
         stop_timeout=stopTimeout,
         handler_capacity=handlerCapacity,
         are_handlers_patient=handlerOverflow == "block",
+        journal_dir=_checked_directory(journalDir),
     )
+
+
+def _checked_directory(directory: str | os.PathLike[str] | None) -> str | None:
+    if directory is None:
+        return None
+    path: Any = None
+    with contextlib.suppress(TypeError):
+        path = os.fspath(directory)
+    if not isinstance(path, str) or not os.path.isdir(path):
+        raise ConfigError(f"journalDir must be a directory that is there, got {directory!r}")
+    return os.path.abspath(path)
 
 
 def _check_overflow(name: str, value: str) -> None:

@@ -1,115 +1,138 @@
-"""Where a listener's messages come from: the pipe of a place, or a queue."""
+"""Where a listener's messages come from: the journal of a place, or a queue."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import queue as queues
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 from .._delivery.delivery import Delivery
-from .._wire import pipe
-from .._wire.frames import Batch, Decoder, Message
-from .._wire.liveness import is_alive, without_living
+from .._delivery.reading import Reader
+from .._wire.bell import Bell
+from .._wire.frames import LINE, MARK, Batch, Message
 from .._wire.place import Place
+from .._wire.writer import LOOK_SECONDS, JournalWriter, Unsent
 
-# After a small read, let frames collect: waking for each record would halve the
-# speed of all. Idle costs nothing, since then the read blocks.
-_COLLECTING_SECONDS = 0.003
-_SMALL_BYTES = 1 << 15
-# How often to see whether the writer of half a record has died.
-_LOOK_SECONDS = 0.5
-
+# While data comes, the reader looks so often, ever less so; it sleeps only when the
+# next record is sure to ring.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.01
+_AWAKE_SECONDS = 2 * LOOK_SECONDS
+_SLEEP_SECONDS = 1.0
+# After a small turn, let frames collect: to wake for each record would halve the
+# speed of all.
+_SMALL_LINES = 200
+_DRAINING_SECONDS = 2.0
+# How often to see to what no message prompts: a disk that refuses lines.
+_TROUBLE_SECONDS = 0.5
 
 _FIELD_TYPES: tuple[Any, ...] = (int, int, (int, float), bytes)  # of a `Message`
 
 
 class Source(Protocol):
-    """Where messages come from."""
+    """Where messages come from, and what hands them on."""
 
-    def next_batch(self, delivery: Delivery, timeout: float | None) -> Batch:
-        """The next messages; none if `timeout` seconds bring none."""
+    def turn(self) -> None:
+        """Hand on what is there, or wait a moment for more."""
 
-    def rest(self, delivery: Delivery) -> Iterator[Batch]:
-        """All that is left, at the end."""
+    def finish(self, deadline: Callable[[], float]) -> None:
+        """Hand on all that is left, at the end; give up what the log refuses by then."""
 
-    def is_waiting(self) -> bool:
-        """True if a message has begun and not ended."""
+    def expect(self) -> Callable[[], bool]:
+        """What is True once all that was sent before this call is in the file."""
 
-    def abandon(self) -> int:
-        """Give up; returns how much is left, in bytes or messages."""
+    def wake(self) -> None:
+        """Let `turn` not wait any longer."""
+
+    def left(self) -> int:
+        """How many records are left."""
 
     def close(self) -> None: ...
 
 
-class PipeSource:
-    """Messages out of a place's pipe."""
+class JournalSource:
+    """Messages out of a place's journal.
 
-    def __init__(self, place: Place, reader: pipe.PipeReader, writer: int) -> None:
+    Args:
+        place: Of the journal, of which we have the reader's lock.
+        writer: What this process sends with.
+    """
+
+    def __init__(
+        self, place: Place, bell: Bell, delivery: Delivery, writer: Callable[[], JournalWriter]
+    ) -> None:
         self._place = place
-        self._reader = reader
+        self._bell = bell
+        self._delivery = delivery
         self._writer = writer
-        self._decoder = Decoder(pipe.FRAME_BYTES)
-        self._is_small = False
-        self._abandoned = threading.Event()
-        self._bytes_read = 0
-        self._look_due = 0.0
-        self._dead: dict[int, int] = {}  # senders, by how much was to be read when they died
+        self.reader = Reader(
+            place, delivery, makes_lines=True, own_segment=lambda: writer().segment
+        )
+        self.reader.take_up()
+        delivery.write_own = self._write_own
+        self._pause = _FIRST_PAUSE
+        self._awake_until = 0.0
 
-    def next_batch(self, delivery: Delivery, timeout: float | None) -> Batch:
-        if self._is_small:
-            time.sleep(_COLLECTING_SECONDS)
-        data = self._reader.read(timeout)
-        self._is_small = len(data) < _SMALL_BYTES
-        self._bytes_read += len(data)
-        batch = self._decoder.decode(data, delivery.start, delivery.end)
-        # If that read ended within a frame, its rest stands in the pipe. With that
-        # in hand, whoever may have to take over begins with a whole frame.
-        while missing := self._decoder.missing_bytes():
-            if not (data := self._reader.read_more(missing)):
-                break
-            self._bytes_read += len(data)
-            rest = self._decoder.decode(data, delivery.start, delivery.end)
-            batch.lines.extend(rest.lines)
-            batch.events.extend(rest.events)
-            batch = batch._replace(corrupt=batch.corrupt + rest.corrupt)
-        if self._decoder.waiting_for() or self._dead:
-            self._give_up_dead(batch)
-        return batch
+    def turn(self) -> None:
+        before = self._delivery.counts["records"]
+        if self.reader.turn():
+            self._awake_until = time.monotonic() + _AWAKE_SECONDS
+            self._pause = _FIRST_PAUSE
+            if self._delivery.counts["records"] - before < _SMALL_LINES:
+                time.sleep(self._pause)
+        elif time.monotonic() < self._awake_until:
+            time.sleep(self._pause)
+            self._pause = min(1.5 * self._pause, _LONGEST_PAUSE)
+        else:
+            if self._bell.wait(self._sleep_seconds()):
+                self._awake_until = time.monotonic() + _AWAKE_SECONDS
+            self._pause = _FIRST_PAUSE
 
-    def _give_up_dead(self, batch: Batch) -> None:
-        """Give up what dead senders left incomplete, once all that they sent was read."""
-        now = time.monotonic()
-        if now >= self._look_due:
-            self._look_due = now + _LOOK_SECONDS
-            for pid in self._decoder.waiting_for() - self._dead.keys():
-                if not is_alive(pid):
-                    self._dead[pid] = self._bytes_read + pipe.bytes_left(self._writer)
-        for pid, end in list(self._dead.items()):
-            if self._bytes_read >= end:
-                del self._dead[pid]
-                batch.events.extend(self._decoder.give_up(pid))
+    def _sleep_seconds(self) -> float:
+        note = self.reader.note
+        return LOOK_SECONDS if note.passed_over or note.next != note.segment else _SLEEP_SECONDS
 
-    def rest(self, delivery: Delivery) -> Iterator[Batch]:
-        if self._abandoned.is_set():
-            return
-        for data in self._reader.drain(self._place, self._writer):
-            yield self._decoder.decode(data, delivery.start, delivery.end)
-            if self._abandoned.is_set():
-                return
-        yield without_living(self._decoder.finish())
+    def finish(self, deadline: Callable[[], float]) -> None:
+        reader = self.reader
+        while reader.turn():
+            pass
+        while reader.note.passed_over and time.monotonic() < deadline():
+            time.sleep(_LONGEST_PAUSE)
+            reader.turn()
+        reader.end()
+        # What comes until all have seen that.
+        limit = time.monotonic() + _DRAINING_SECONDS
+        while reader.turn() and time.monotonic() < limit:
+            pass
+        reader.is_final = not self._place.is_held()
+        reader.turn()
 
-    def is_waiting(self) -> bool:
-        return bool(self._decoder.waiting_for())
+    def expect(self) -> Callable[[], bool]:
+        targets = self.reader.targets()
+        self._bell.ring()
+        return lambda: self.reader.has_reached(targets)
 
-    def abandon(self) -> int:
-        self._abandoned.set()
-        self._reader.close()
-        return pipe.bytes_left(self._writer)
+    def wake(self) -> None:
+        self._bell.ring()
+
+    def left(self) -> int:
+        return self.reader.count_unread()
 
     def close(self) -> None:
-        self._reader.close()
+        self.reader.close()
+
+    def _write_own(self, created: float, line: bytes) -> None:
+        """By way of the journal, so that this too is written once, whoever dies."""
+        try:
+            if not self.reader.note.is_over:
+                self._writer().append(LINE, created, line)
+                return
+        except Unsent:
+            pass
+        assert self._delivery.file is not None
+        self._delivery.file.write(created, [line])
 
 
 class QueueSource:
@@ -118,10 +141,57 @@ class QueueSource:
     _MOST = 1000
     _MOST_FAILURES = 100  # in a row: it is the queue then, and no item
 
-    def __init__(self, queue: Any) -> None:
+    def __init__(self, queue: Any, delivery: Delivery) -> None:
         self._queue = queue
+        self._delivery = delivery
+        self._marks: dict[bytes, threading.Event] = {}
+        self._due: list[threading.Event] = []
+        self._numbers = itertools.count()
+        delivery.on_mark = self._take_mark
 
-    def next_batch(self, delivery: Delivery, timeout: float | None) -> Batch:
+    def turn(self) -> None:
+        file = self._delivery.file
+        is_troubled = file is not None and file.waiting > 0
+        self._delivery.deliver(self._next_batch(_TROUBLE_SECONDS if is_troubled else 1.0))
+        if file is not None and file.waiting:
+            file.flush()
+        self._settle_marks()
+
+    def _settle_marks(self) -> None:
+        file = self._delivery.file
+        if self._due and not (file is not None and file.waiting):
+            due, self._due = self._due, []
+            for event in due:
+                event.set()
+
+    def _take_mark(self, payload: bytes) -> None:
+        event = self._marks.pop(payload, None)
+        if event is not None:
+            self._due.append(event)
+
+    def expect(self) -> Callable[[], bool]:
+        mark = b"%d" % next(self._numbers)
+        event = self._marks[mark] = threading.Event()
+        message = tuple(Message(MARK, os.getpid(), 0.0, mark))
+        is_sent = False
+
+        def has_come() -> bool:
+            nonlocal is_sent
+            if not is_sent:  # the queue may be full for a while
+                try:
+                    self._queue.put_nowait(message)
+                    is_sent = True
+                except Exception:
+                    return False
+            return event.is_set()
+
+        has_come()
+        return has_come
+
+    def wake(self) -> None:
+        self.expect()
+
+    def _next_batch(self, timeout: float | None) -> Batch:
         messages: list[Message] = []
         corrupt = 0  # what else somebody has put there harms no message
         try:
@@ -140,26 +210,27 @@ class QueueSource:
             if not (messages or corrupt):
                 raise
             corrupt += 1  # it can't be unpickled
-        return Batch([], messages, corrupt)
+        return Batch(messages, corrupt)
 
-    def rest(self, delivery: Delivery) -> Iterator[Batch]:
+    def finish(self, deadline: Callable[[], float]) -> None:
         failures = 0
         while failures < self._MOST_FAILURES:
             try:
-                batch = self.next_batch(delivery, 0.05)
+                batch = self._next_batch(0.05)
                 failures = 0
             except Exception:  # as below: an item, or the queue itself
-                batch = Batch([], [], 1)
+                batch = Batch([], 1)
                 failures += 1
             if not (batch.events or batch.corrupt):
-                return
-            yield batch
+                break
+            self._delivery.deliver(batch)
+        self._settle_marks()
 
-    def is_waiting(self) -> bool:
-        return False
-
-    def abandon(self) -> int:
-        return 1
+    def left(self) -> int:
+        try:
+            return max(1, int(self._queue.qsize()))
+        except Exception:
+            return 1  # it does not tell
 
     def close(self) -> None:
         pass

@@ -16,13 +16,14 @@ class SessionStats(NamedTuple):
     bytes: int = 0  # written
     workers: int = 0  # processes other than the session's own that logged
     late: int = 0  # of the records, those for an older file than the newest
-    dropped: int = 0  # records, because the pipe was full (overflow="drop")
-    incomplete: int = 0  # large records whose process died while sending them
+    dropped: int = 0  # records, because the journal was full (overflow="drop")
+    incomplete: int = 0  # records whose process died before their log call returned
     failed: int = 0  # records that could not be written or handed to a handler
-    corrupt: int = 0  # times that the pipe held what was no record
-    lost: int = 0  # lines, because the disk was full for too long
-    # What `stop` left behind: by handler, how many records a further one, lines the
-    # file's, and bytes in the pipe nobody has had.
+    corrupt: int = 0  # times that something came that was no record
+    lost: int = 0  # records, because the log could not be written for too long
+    recovered: int = 0  # records that earlier sessions had left when they were killed
+    # What `stop` left behind: by handler, how many records. Those for the file are in
+    # the journal, from where the next session brings them into the log.
     unfinished: dict[str, int] = {}
 
     @classmethod
@@ -44,6 +45,7 @@ class SessionStats(NamedTuple):
             incomplete=counts["incomplete"],
             failed=counts["failed"] + sum(sideline.failed for sideline in sidelines),
             corrupt=counts["corrupt"],
-            lost=file.lost if file else 0,
+            lost=counts["lost"] + (file.lost if file else 0),
+            recovered=counts["recovered"],
             unfinished=dict(unfinished),
         )

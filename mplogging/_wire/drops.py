@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .place import Place
 
-_FIGURES = struct.Struct("<Qdd")
+_FIGURES = struct.Struct("<Qdd?")
 _PREFIX = "dropped-"
 _NAME_BYTES = 256  # of a process's name, lest its frame grow too long
 
@@ -23,25 +23,31 @@ class Dropped(NamedTuple):
     records: int
     first: float
     last: float
+    is_refused: bool  # because the log took no lines, not because its reader was slow
     process_name: str
 
     def dump(self) -> bytes:
         name = self.process_name.encode("utf-8", "replace")[:_NAME_BYTES]
-        return _FIGURES.pack(*self[:3]) + name
+        return _FIGURES.pack(*self[:4]) + name
 
     @classmethod
     def load(cls, data: bytes) -> Dropped:
-        records, first, last = _FIGURES.unpack_from(data)
-        return cls(records, first, last, data[_FIGURES.size :].decode("utf-8", "replace"))
+        records, first, last, is_refused = _FIGURES.unpack_from(data)
+        name = data[_FIGURES.size :].decode("utf-8", "replace")
+        return cls(records, first, last, is_refused, name)
 
     def joined(self, later: Dropped) -> Dropped:
         """Both counts as one."""
         if not self.records:
             return later
-        return self._replace(records=self.records + later.records, last=later.last)
+        return self._replace(
+            records=self.records + later.records,
+            last=later.last,
+            is_refused=self.is_refused or later.is_refused,
+        )
 
 
-_NONE = Dropped(0, 0.0, 0.0, "")
+_NONE = Dropped(0, 0.0, 0.0, False, "")
 
 
 class DropCount:
@@ -61,9 +67,9 @@ class DropCount:
         self._lock = threading.Lock()  # for the counts, and is never waited for
         self._all = self._unreported = _NONE
 
-    def add(self, created: float, process_name: str) -> None:
+    def add(self, created: float, is_refused: bool, process_name: str) -> None:
         """Count a dropped record; never waits."""
-        self._news.append(Dropped(1, created, created, process_name))
+        self._news.append(Dropped(1, created, created, is_refused, process_name))
         self._count_news()
 
     def take(self) -> Iterator[Dropped]:
@@ -110,7 +116,7 @@ class DropCount:
 def read_drops(place: Place) -> Iterator[tuple[int, Dropped]]:
     """The pid and the whole count of every process that dropped records."""
     try:
-        names = [name for name in os.listdir(place.path) if name.startswith(_PREFIX)]
+        names = [name for name in place.names() if name.startswith(_PREFIX)]
     except OSError:
         return
     for name in names:

@@ -1,39 +1,33 @@
-"""The wire format, pure: messages become frames, and bytes read become messages.
+"""The wire format, pure: messages become frames, and a stretch of the journal messages.
 
-A frame is a header and its payload, at most as long as one atomic write to a
-pipe (`select.PIPE_BUF`):
+A frame is a header and its payload, appended by one write:
 
-    magic, version, kind │ payload length │ sender's pid │ created │ payload
-    4 bytes              │ 2              │ 4            │ 8       │ …
+    mark, kind │ payload length │ sender's pid │ created │ payload
+    8 bytes    │ 4              │ 4            │ 8       │ …
 
-A longer message is several frames of kind PART, put together again by sender
-and message number. Nothing is allocated by a length that a frame claims, and
-after bytes that are no frame the next good one is found.
+The mark holds four bytes that each session draws by lot, so that nothing in a
+payload can pass for a frame. Frames follow each other without a gap, but for one
+thing: a writer that dies in its write leaves the beginning of a frame. Then the
+mark of the next stands where that one should go on. So a frame is whole if all
+its bytes are there and no mark is among them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
-# Not found in UTF-8 text; the version is in it, so that no frame of another
-# version can be taken for one of ours.
-_MAGIC = b"\xf7\xfe\x01"
-_HEADER = struct.Struct("<IHId")
+_MAGIC = b"\xf7\xfe\x02"  # not found in UTF-8 text; the last is the format's version
+COOKIE_BYTES = 4
+MARK_BYTES = len(_MAGIC) + COOKIE_BYTES
+_HEADER = struct.Struct("<QIId")
 HEADER_BYTES = _HEADER.size
-_QUICK_HEADER = struct.Struct("<IH4xd")  # all that a mere line is asked for
-_PART = struct.Struct("<BIII")  # kind of the message, its number, part, parts
-
-LINE, RECORD, HELLO, DROPPED, MARK, PART = range(1, 7)
-INCOMPLETE = 7  # never on the wire: what a decoder says of a message that stopped midway
-
-_TAGS = {int.from_bytes(_MAGIC + bytes([kind]), "little"): kind for kind in range(LINE, PART + 1)}
-_TAG_OF = {kind: tag for tag, kind in _TAGS.items()}
-LINE_TAG = _TAG_OF[LINE]
-_LAST_PID = 0x7FFFFFFF  # no system call takes a larger one
-
+_QUICK_HEADER = struct.Struct("<QI4xd")  # all that a mere line is asked for
 pack_header = _HEADER.pack
+
+LINE, RECORD, HELLO, DROPPED, MARK = KINDS = range(1, 6)
+START = 6  # the first frame of a segment, which shows its cookie
 
 
 class Message(NamedTuple):
@@ -46,231 +40,202 @@ class Message(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a stretch of bytes held."""
+    """Messages on their way to the delivery."""
 
-    lines: list[bytes]  # the lines of the period that was asked for, in order
+    events: list[Message]  # in order
+    corrupt: int = 0  # how many there were besides that are no message
+
+
+class Run(NamedTuple):
+    """What a stretch of the journal holds, up to a line that belongs elsewhere."""
+
+    lines: list[bytes]  # of the period that was asked for, in order
     events: list[Message]  # all else, in order
-    corrupt: int  # stretches that were no frame
+    stop: int  # where it ends, in what was decoded
+    stray: float | None = None  # `created` of the line of another period that stopped it
+    foreign: Message | None = None  # the RECORD, alone, whose line its reader is to make
+    torn: int = 0  # beginnings of frames that were passed over
 
 
-class _Partial(NamedTuple):
-    kind: int
-    parts: int
-    created: float
-    pieces: list[bytes]
-
-
-def frame(kind: int, pid: int, created: float, payload: bytes) -> bytes:
-    """The message as one frame; its payload must fit."""
-    return _HEADER.pack(_TAG_OF[kind], len(payload), pid, created) + payload
-
-
-def frames(message: Message, number: int, frame_bytes: int) -> Iterator[bytes]:
-    """The message as frames of at most `frame_bytes` each.
+class Framing:
+    """The frames of one session.
 
     Args:
-        number: Tells this message from the sender's others.
-    """
-    kind, pid, created, payload = message
-    if len(payload) <= frame_bytes - HEADER_BYTES:
-        yield frame(kind, pid, created, payload)
-        return
-    room = frame_bytes - HEADER_BYTES - _PART.size
-    parts = -(-len(payload) // room)
-    for part in range(parts):
-        piece = payload[part * room : (part + 1) * room]
-        yield frame(PART, pid, created, _PART.pack(kind, number, part, parts) + piece)
-
-
-class Decoder:
-    """Turns bytes, cut anywhere, into messages.
-
-    Garbage costs no good frame before or after it. Only a header with a false
-    length can swallow frames: those up to its claimed end, if another frame
-    begins just there, or the bytes that have been read end within a header of it.
-
-    Args:
-        frame_bytes: The longest frame that a sender makes.
+        cookie: Its four bytes.
     """
 
-    def __init__(self, frame_bytes: int) -> None:
-        self._longest = frame_bytes - HEADER_BYTES
-        self._carry = b""  # the beginning of a frame whose rest is to come
-        self._partials: dict[tuple[int, int], _Partial] = {}
+    def __init__(self, cookie: bytes) -> None:
+        self.cookie = cookie
+        self.mark = _MAGIC + cookie
+        self.tags = {
+            kind: int.from_bytes(self.mark + bytes([kind]), "little") for kind in (*KINDS, START)
+        }
+        self.line_tag = self.tags[LINE]
+        self._kinds = {tag: kind for kind, tag in self.tags.items()}
 
-    def decode(self, data: bytes, start: float, end: float) -> Batch:
-        """All messages that are complete with these bytes.
+    @classmethod
+    def of_segment(cls, beginning: bytes) -> Framing:
+        """As the first bytes of a segment show it.
+
+        Raises:
+            ValueError: No segment begins like that.
+        """
+        cookie = beginning[len(_MAGIC) : MARK_BYTES]
+        if beginning[: len(_MAGIC)] != _MAGIC or len(cookie) != COOKIE_BYTES:
+            raise ValueError(f"no segment of a journal of this version begins {beginning[:8]!r}")
+        return cls(cookie)
+
+    def frame(self, kind: int, pid: int, created: float, payload: bytes) -> bytes:
+        """The message as one frame."""
+        return pack_header(self.tags[kind], len(payload), pid, created) + payload
+
+    def stop_of_lines(self, data: bytes, at: int, stop: int, count: int) -> int:
+        """Where so many of the lines of a stretch of whole frames end."""
+        infinity = float("inf")
+        while count and at < stop:
+            length = self.frame_bytes(data[at : at + HEADER_BYTES])
+            following = at + (length or stop)
+            count -= len(self.decode(data[at:following], -infinity, infinity).lines)
+            at = following
+        return min(at, stop)
+
+    def frame_bytes(self, header: bytes) -> int | None:
+        """How long the frame with this header says that it is; None if it is none."""
+        if len(header) < HEADER_BYTES:
+            return None
+        tag, length = _HEADER.unpack_from(header)[:2]
+        return HEADER_BYTES + length if tag in self._kinds else None
+
+    def decode(
+        self,
+        data: bytes,
+        start: float,
+        end: float,
+        at: int = 0,
+        is_final: bool = False,
+        makes_lines: bool = False,
+    ) -> Run:
+        """The messages from a position in `data` on.
 
         Args:
-            start, end: Lines whose `created` is in [start, end) are returned as
-                lines, all others as events.
+            start, end: It stops at the first line whose `created` is not in [start, end).
+            is_final: Nobody is writing to it any more: what is cut short stays so.
+            makes_lines: Records whose lines their worker could not make as asked are
+                wanted one by one; else they are lines like any other.
         """
-        if self._carry:
-            data = self._carry + data
+        run, frames = self._walk(data, start, end, at, is_final, makes_lines, False)
+        # As many marks begin there as frames, or one that was cut short has swallowed others.
+        if data.count(self.mark, at, run.stop + MARK_BYTES - 1) != frames:
+            run, _ = self._walk(data, start, end, at, is_final, makes_lines, True)
+        return run
+
+    def _walk(
+        self,
+        data: bytes,
+        start: float,
+        end: float,
+        position: int,
+        is_final: bool,
+        makes_lines: bool,
+        is_careful: bool,
+    ) -> tuple[Run, int]:
         lines: list[bytes] = []
         events: list[Message] = []
-        corrupt = 0
-        unpack, add_line, line_tag = _QUICK_HEADER.unpack_from, lines.append, LINE_TAG
+        unpack, add_line, kinds = _QUICK_HEADER.unpack_from, lines.append, self._kinds
+        quick_tag = -1 if is_careful else self.line_tag
         start, end = float(start), float(end)  # to compare with an int costs 0.06 µs a line
         size, last_header = len(data), len(data) - HEADER_BYTES
-        position = previous = 0
+        others = torn = 0
         while position <= last_header:
             tag, length, created = unpack(data, position)
             body = position + HEADER_BYTES
             stop = body + length
-            if tag == line_tag and start <= created < end and stop <= size:
+            if tag == quick_tag and stop <= size and start <= created < end:
                 add_line(data[body:stop])
-            elif self._is_frame_at(data, position):
-                if stop > size:
-                    break
-                inside = stop
-                if not self._is_frame_at(data, stop):
-                    inside = self._next_header(data, position + 1)
-                if inside < stop:  # a header in its midst, none at its end: a false length
-                    corrupt += 1
-                    stop = inside
-                else:
-                    pid = _HEADER.unpack_from(data, position)[2]
-                    message = self._message(tag, pid, created, data[body:stop], events)
-                    if message is not None:
-                        _sort_in(message, start, end, lines, events)
+                position = stop
+                continue
+            inside = self._cut(data, position, stop if tag in kinds else -1, is_final, is_careful)
+            if inside is not None:
+                torn += 1
+                position = inside
+                continue
+            if stop > size or tag not in kinds:
+                break
+            pid = _HEADER.unpack_from(data, position)[2]
+            message = Message(kinds[tag], pid, created, data[body:stop])
+            line, is_for_reader = _line_of(message)
+            if is_for_reader and makes_lines:
+                if not (lines or events):
+                    return Run([], [], stop, foreign=message, torn=torn), others + 1
+                break
+            if line is None:
+                others += 1
+            elif start <= created < end:
+                add_line(line)
             else:
-                # No frame begins here: garbage, or the frame before claimed too great a
-                # length and ended within another, whose header stands inside it. Only
-                # a line can have, as the short way above does not look ahead: then it
-                # was none, and decoding goes on at that header.
-                corrupt += 1
-                stop = self._next_header(data, position)
-                inside = self._next_header(data, previous + 1) if position else stop
-                if inside < position:
-                    lines.pop()
-                    stop = inside
-            previous, position = position, stop
-        self._carry = data[position:]
-        return Batch(lines, events, corrupt)
+                run = Run(lines, events, position, created, torn=torn)
+                return run, len(lines) + others
+            if message.kind not in (LINE, START):
+                events.append(message)
+            position = stop
+        if is_final and position < size:
+            torn += 1
+            position = size
+        return Run(lines, events, position, torn=torn), len(lines) + others
 
-    def finish(self) -> Batch:
-        """No more bytes will come: what is incomplete stays so."""
-        events: list[Message] = []
-        corrupt = 0
-        while data := self._carry:  # what seemed the beginning of a frame had a false length
-            self._carry = b""
-            found = self.decode(data[self._next_header(data, 1) :], 0.0, 0.0)
-            events += found.events
-            corrupt += 1 + found.corrupt
-        for pid in self.waiting_for():
-            events += self.give_up(pid)
-        return Batch([], events, corrupt)
-
-    def missing_bytes(self) -> int:
-        """How many bytes the frame that was cut in two lacks, or its header; 0 if none was."""
-        present = len(self._carry)
-        if not present:
-            return 0
-        if present < HEADER_BYTES:
-            return HEADER_BYTES - present
-        length: int = _HEADER.unpack_from(self._carry)[1]
-        return max(0, HEADER_BYTES + length - present)
-
-    def waiting_for(self) -> set[int]:
-        """The pids of which a message has begun and not ended."""
-        return {pid for pid, _ in self._partials}
-
-    def give_up(self, pid: int) -> list[Message]:
-        """This sender is dead: what it began will not be completed."""
-        numbers = [key for key in self._partials if key[0] == pid]
-        return [_incomplete(key, self._partials.pop(key)) for key in numbers]
-
-    def _is_header(self, tag: int, length: int, pid: int) -> bool:
-        return tag in _TAGS and length <= self._longest and 0 < pid <= _LAST_PID
-
-    def _is_frame_at(self, data: bytes, position: int) -> bool:
-        if position + HEADER_BYTES > len(data):
-            return data[position : position + len(_MAGIC)] == _MAGIC[: len(data) - position]
-        return self._is_header(*_HEADER.unpack_from(data, position)[:3])
-
-    def _next_header(self, data: bytes, position: int) -> int:
-        """Where the next good header begins, or may begin; the end if nowhere."""
-        while (found := data.find(_MAGIC[:1], position)) >= 0:
-            if self._is_frame_at(data, found):
-                return found
-            position = found + 1
-        return len(data)
-
-    def _message(
-        self, tag: int, pid: int, created: float, payload: bytes, events: list[Message]
-    ) -> Message | None:
-        kind = _TAGS[tag]
-        if kind != PART:
-            return Message(kind, pid, created, payload)
-        if len(payload) < _PART.size:
+    def _cut(
+        self, data: bytes, position: int, stop: int, is_final: bool, is_careful: bool
+    ) -> int | None:
+        """Where to go on, if what begins at this position was cut short; -1 is no frame's end."""
+        size = len(data)
+        if 0 <= stop <= size and not is_careful:
             return None
-        kind, number, part, parts = _PART.unpack_from(payload)
-        key = pid, number
-        partial = self._partials.get(key)
-        if partial and (part != len(partial.pieces) or (kind, parts) != partial[:2]):
-            events.append(_incomplete(key, self._partials.pop(key)))
-            partial = None
-        if partial is None:
-            if part != 0 or kind not in _TAG_OF or kind == PART:
-                return None
-            partial = self._partials[key] = _Partial(kind, parts, created, [])
-        partial.pieces.append(payload[_PART.size :])
-        if len(partial.pieces) < parts:
-            return None
-        del self._partials[key]
-        return Message(kind, pid, partial.created, b"".join(partial.pieces))
+        # A mark that begins before that frame's end, and may itself end behind it.
+        found = data.find(self.mark, position + 1, size if stop < 0 else stop + MARK_BYTES - 1)
+        if found >= 0:
+            return found
+        if is_final and not 0 <= stop <= size:
+            return size
+        return None  # whole, or being written
 
 
-def _incomplete(key: tuple[int, int], partial: _Partial) -> Message:
-    told = f"{len(partial.pieces)} of {partial.parts}"
-    return Message(INCOMPLETE, key[0], partial.created, told.encode())
-
-
-def _sort_in(
-    message: Message, start: float, end: float, lines: list[bytes], events: list[Message]
-) -> None:
-    if message.kind == LINE and start <= message.created < end:
-        lines.append(message.payload)
-    elif message.kind == RECORD and start <= message.created < end and is_record(message.payload):
-        line, rest = split_record(message.payload)
-        if line:
-            lines.append(line)
-            message = message._replace(payload=join_record(b"", rest))
-        events.append(message)
-    else:
-        events.append(message)
+def _line_of(message: Message) -> tuple[bytes | None, bool]:
+    """The line that a message brings, if any; and whether its reader would make another."""
+    if message.kind == LINE:
+        return message.payload, False
+    if message.kind == RECORD:
+        with contextlib.suppress(ValueError):  # whoever takes the event says so
+            line, is_stand_in, _ = split_record(message.payload)
+            return line or None, is_stand_in
+    return None, False
 
 
 # -- the payload of a RECORD ----------------------------------------------------
 
 _LENGTH = struct.Struct("<I")
-_NO_LINE = 0xFFFFFFFF
+_STAND_IN = 1 << 31
 
 
-def join_record(line: bytes | None, pickled: bytes) -> bytes:
-    """A line, b"" if none is wanted, None if the reader is to make it, and the record."""
-    if line is None:
-        return _LENGTH.pack(_NO_LINE) + pickled
-    return _LENGTH.pack(len(line)) + line + pickled
+def join_record(line: bytes, pickled: bytes, is_stand_in: bool = False) -> bytes:
+    """A line and the record; b"" is no line.
+
+    Args:
+        is_stand_in: The line will do only where the session's own process, which
+            would make a better one, is gone.
+    """
+    return _LENGTH.pack(len(line) | (_STAND_IN if is_stand_in else 0)) + line + pickled
 
 
-def is_record(payload: bytes) -> bool:
-    """True if `split_record` takes it."""
-    if len(payload) < _LENGTH.size:
-        return False
-    length: int = _LENGTH.unpack_from(payload)[0]
-    return length == _NO_LINE or _LENGTH.size + length <= len(payload)
-
-
-def split_record(payload: bytes) -> tuple[bytes | None, bytes]:
-    """What `join_record` was given.
+def split_record(payload: bytes) -> tuple[bytes, bool, bytes]:
+    """What `join_record` was given: line, whether it is a stand-in, record.
 
     Raises:
         ValueError: The payload is none of its.
     """
-    if not is_record(payload):
+    if len(payload) < _LENGTH.size:
         raise ValueError(f"no record, in {len(payload)} bytes")
-    (length,) = _LENGTH.unpack_from(payload)
-    stop = _LENGTH.size + (0 if length == _NO_LINE else length)
-    return None if length == _NO_LINE else payload[_LENGTH.size : stop], payload[stop:]
+    (word,) = _LENGTH.unpack_from(payload)
+    stop = _LENGTH.size + (word & ~_STAND_IN)
+    if stop > len(payload):
+        raise ValueError(f"no record: its line ends at {stop} of {len(payload)} bytes")
+    return payload[_LENGTH.size : stop], bool(word & _STAND_IN), payload[stop:]

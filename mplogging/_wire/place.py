@@ -1,12 +1,18 @@
 """The private directory of a session: its path is the session's address.
 
-    mplogging-1000-x7k2m9p1/     mode 0700, LOCK_EX by whoever reads the pipe
-        attached                 empty; LOCK_SH by every process that is attached
-        config                   what a worker needs to know
-        pipe                     the FIFO
-        dropped-4711-…           what worker 4711 had to drop (`drops`)
+    .mplogging-1000-x7k2m9p1/   mode 0700
+        note                    how far the journal is read (`note`); its locks tell who lives
+        journal-1, -2, …        the segments, to which every process appends
+        config                  what a worker needs to know
+        recovery                how to write the log when all are dead: JSON
+        dropped-4711-…          what worker 4711 had to drop (`drops`)
 
-Both locks are the kernel's, so they tell the truth whatever way a process died.
+It is checked when it is entered, and reached through its descriptor from then on, so
+that nobody can put another in its place. The locks are POSIX locks on bytes of the
+note: one byte for who reads, one for all who are attached, one for each segment's
+writers. They are a process's own, whatever it forks and whoever has copies of its
+descriptors, and the kernel drops them when it dies. (It drops them too when the
+process closes any descriptor of that file, so it is opened once.)
 """
 
 from __future__ import annotations
@@ -14,96 +20,87 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import threading
 import time
 import weakref
 
 from .._errors import SessionClosedError, SessionError, UnsafeSessionError
-from .._lock import lock, try_lock, unlock
+from .note import HEAD_BYTES, NOTE_BYTES, Head, Note
+
+try:
+    import fcntl
+    import resource
+except ImportError:  # no POSIX system: a queue stands in for the journal
+    pass
 
 ENVIRONMENT = "MPLOGGING_SESSION"
-_ATTACHED = "attached"
-_CONFIG = "config"
-# A directory without a configuration may be just being made.
-_UNFINISHED_SECONDS = 60.0
+_NOTE, _CONFIG, _RECOVERY, _SEGMENT = "note", "config", "recovery", "journal-"
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-
-# Held while a descriptor is opened or closed that no forked child may keep: it must
-# not be forked between the system call and the note of it. Reentrant, because a
-# signal handler may fork.
-no_fork = threading.RLock()
-
-
-def _prefix() -> str:
-    return f"mplogging-{os.geteuid()}-"
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+# Far above what a note has: a lock needs no byte that exists.
+_READER, _ATTACHED, _WRITERS = 1 << 32, (1 << 32) + 1, 1 << 33
+_PATIENCE = 1.0  # seconds
 
 
-def _parent_directory() -> str:
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    try:
-        # Not another user's, which `sudo` may have left in the environment.
-        if runtime and os.stat(runtime).st_uid == os.geteuid():
-            if os.access(runtime, os.W_OK | os.X_OK):
-                return os.path.abspath(runtime)  # workers may start elsewhere
-    except OSError:
-        pass
-    import tempfile  # a quarter of our import time, for sessions only
-
-    return tempfile.gettempdir()
+def prefix() -> str:
+    """How the names of this user's directories begin."""
+    return f".mplogging-{os.geteuid()}-"
 
 
 class Place:
-    """A session's directory, opened: what is in it is reached through its descriptor."""
+    """A session's directory, opened."""
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
-        self.descriptor = descriptor
-        self._attached = -1
-        _places.add(self)
+        self._descriptor = descriptor
+        self._note = -1
+        self._identity = (0, 0)  # of the note, which tells whether a descriptor is still ours
+        self._log_path = ""  # as saved last
+        _open_places.add(self)
+
+    # -- making and entering it -------------------------------------------------------
 
     @classmethod
-    def make(cls) -> Place:
-        """A new one, locked for its reader. Removes what killed sessions have left.
+    def make(cls, parent: str) -> Place:
+        """A new one in this directory, with our lock as its reader.
 
         Raises:
-            SessionError: The directory can't be made.
+            OSError: It can't be made, or has no locks.
         """
-        import tempfile  # as above
-
-        place = cls("", -1)
+        path = os.path.join(os.path.abspath(parent), prefix() + secrets.token_hex(5))
+        os.mkdir(path, 0o700)
+        place = cls(path, -1)
         try:
-            parent = _parent_directory()
-            _sweep(parent)
-            place.path = tempfile.mkdtemp(prefix=_prefix(), dir=parent)
-            with no_fork:
-                place.descriptor = os.open(place.path, _DIRECTORY)
-            os.fchmod(place.descriptor, 0o700)
-            lock(place.descriptor)
-            os.close(place.open_file(_ATTACHED, os.O_WRONLY | os.O_CREAT))
-            place.hold()
+            place._descriptor = _lifted(os.open(path, _DIRECTORY | _SAFE))
+            place._check_directory()
+            place._open_note(os.O_CREAT | os.O_EXCL)
+            if not place.try_reader_lock():
+                raise OSError(errno.ENOLCK, "locks do not work here", path)
+            # All that the note will ever need, so that it can be kept on a full disk too.
+            os.pwrite(place._note, bytes(2 * NOTE_BYTES), 0)
+            place.save(Note())
             return place
-        except OSError as error:
-            place.close()
-            if place.path:
+        except BaseException:
+            if place._descriptor >= 0:
                 place.remove()
-            raise SessionError(
-                f"no session directory can be made ({error}):"
-                " set XDG_RUNTIME_DIR or TMPDIR to a directory of yours"
-            ) from error
+                place.close()
+            else:
+                os.rmdir(path)
+            raise
 
     @classmethod
     def open(cls, path: str) -> Place:
         """One that another process made.
 
         Raises:
-            SessionClosedError: It is gone, or nobody reads its pipe any more.
+            SessionClosedError: It is gone.
             UnsafeSessionError: Somebody else could have written to it.
+            SessionError: The system has no descriptor left.
         """
         place = cls(path, -1)
         try:
-            with no_fork:
-                place.descriptor = descriptor = os.open(path, _DIRECTORY)
+            place._descriptor = _lifted(os.open(path, _DIRECTORY | _SAFE))
         except (FileNotFoundError, ValueError):
             raise SessionClosedError(
                 f"the session at {path!r} is over, or there never was one"
@@ -118,141 +115,260 @@ class Place:
             # O_NOFOLLOW and O_DIRECTORY on a link: which error is the system's choice.
             raise UnsafeSessionError(f"{path!r} can't be opened: {error}") from error
         try:
-            status = os.fstat(descriptor)
-            if status.st_uid != os.geteuid():
-                raise UnsafeSessionError(
-                    f"{path!r} belongs to user {status.st_uid}, not {os.geteuid()}: refused"
-                )
-            if stat.S_IMODE(status.st_mode) != 0o700:
-                raise UnsafeSessionError(
-                    f"{path!r} has mode {stat.S_IMODE(status.st_mode):04o}, not 0700: refused"
-                )
-            if try_lock(descriptor, shared=True):
-                raise SessionClosedError(f"the session at {path!r} is over: nobody reads it")
-            try:
-                place.hold()
-            except FileNotFoundError:
-                raise SessionClosedError(f"the session at {path!r} is just ending") from None
+            place._check_directory()
+            place._open_note()
+        except FileNotFoundError:
+            place.close()
+            raise SessionClosedError(f"the session at {path!r} is just ending") from None
+        except OSError as error:
+            place.close()
+            raise SessionError(f"{path!r} can't be entered: {error}") from error
         except BaseException:
             place.close()
             raise
         return place
 
-    def hold(self) -> None:
-        """As long as this process lives, or `close` has not been called, it is no leftover."""
-        self._attached = self.open_file(_ATTACHED, os.O_RDWR)
-        lock(self._attached, shared=True)
+    def _check_directory(self) -> None:
+        status = os.fstat(self._descriptor)
+        if status.st_uid != os.geteuid():
+            raise UnsafeSessionError(
+                f"{self.path!r} belongs to user {status.st_uid}, not {os.geteuid()}: refused"
+            )
+        if stat.S_IMODE(status.st_mode) != 0o700:
+            raise UnsafeSessionError(
+                f"{self.path!r} has mode {stat.S_IMODE(status.st_mode):04o}, not 0700: refused"
+            )
+
+    def _open_note(self, flags: int = 0) -> None:
+        # To a number far up before there is a lock: closing the other would drop it.
+        self._note = _lifted(self.open_file(_NOTE, os.O_RDWR | flags))
+        status = os.fstat(self._note)
+        self._identity = status.st_dev, status.st_ino
+
+    def is_open(self) -> bool:
+        """False if the program has closed our descriptors, as daemons do."""
+        return leads_to(self._note, self._identity)
+
+    def reopen(self) -> None:
+        """Open it again after that.
+
+        Raises:
+            OSError: It can't be opened.
+            UnsafeSessionError: Another has been put in its place.
+        """
+        identity = self._identity
+        self._descriptor = _lifted(os.open(self.path, _DIRECTORY | _SAFE))
+        self._check_directory()
+        self._open_note()
+        if self._identity != identity:
+            raise UnsafeSessionError(f"{self.path!r} is not the directory that it was: refused")
+
+    # -- the files in it ----------------------------------------------------------------
+
+    def open_file(self, name: str, flags: int) -> int:
+        """A descriptor for a regular file within."""
+        descriptor = os.open(name, flags | _SAFE, 0o600, dir_fd=self._descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise UnsafeSessionError(f"{name!r} in {self.path!r} is no regular file: refused")
+        return descriptor
+
+    def names(self) -> list[str]:
+        """The files within."""
+        return os.listdir(self._descriptor)
+
+    def unlink(self, name: str) -> None:
+        """Remove one of them."""
+        os.unlink(name, dir_fd=self._descriptor)
+
+    def made_at(self) -> float:
+        """When something was last made in it, or removed."""
+        return os.fstat(self._descriptor).st_mtime
+
+    def open_segment(self, number: int, flags: int) -> int:
+        """A descriptor for a segment of the journal, at a number that programs hardly use."""
+        return _lifted(self.open_file(f"{_SEGMENT}{number}", flags))
+
+    def remove_segment(self, number: int) -> None:
+        """All of it is read, and nobody writes to it."""
+        self.unlink(f"{_SEGMENT}{number}")
 
     def write_config(self, data: bytes) -> None:
         """Make, or replace, what attaching workers read."""
-        temporary = f"{_CONFIG}.new"
-        descriptor = self.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.rename(temporary, _CONFIG, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        self._replace(_CONFIG, data)
 
     def read_config(self) -> bytes:
         """What `write_config` wrote."""
-        with os.fdopen(self.open_file(_CONFIG, os.O_RDONLY), "rb") as file:
+        return self._read(_CONFIG)
+
+    def write_recovery(self, data: bytes) -> None:
+        """Make, or replace, what recovery reads."""
+        self._replace(_RECOVERY, data)
+
+    def read_recovery(self) -> bytes:
+        """What `write_recovery` wrote."""
+        return self._read(_RECOVERY)
+
+    def _replace(self, name: str, data: bytes) -> None:
+        temporary = f"{name}.new"
+        descriptor = self.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.rename(
+            temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor
+        )
+
+    def _read(self, name: str) -> bytes:
+        with os.fdopen(self.open_file(name, os.O_RDONLY), "rb") as file:
             return file.read()
 
-    def open_file(self, name: str, flags: int) -> int:
-        """A descriptor for a file within."""
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-        return os.open(name, flags, 0o600, dir_fd=self.descriptor)
+    # -- the note -------------------------------------------------------------------------
 
-    def after_fork(self) -> None:
-        """In a child: a descriptor of its own, since a lock goes with the open file.
+    def read_head(self) -> Head:
+        """What writers want to know."""
+        return Head.load(os.pread(self._note, HEAD_BYTES, 0))
 
-        The child must neither hold the parent's lock, nor share one with it.
-        """
-        if self.descriptor < 0:
-            return
-        inherited = self.descriptor
+    def load(self) -> tuple[Note, str]:
+        """The whole note, and the path of the log file that its intent is about."""
+        path = os.pread(self._note, NOTE_BYTES, NOTE_BYTES).partition(b"\0")[0]
+        return Note.load(os.pread(self._note, NOTE_BYTES, 0)), os.fsdecode(path)
+
+    def save(self, note: Note, log_path: str = "") -> None:
+        """Save it; the path, where there is an intent, comes first."""
+        if note.intent is not None and log_path != self._log_path:
+            os.pwrite(self._note, os.fsencode(log_path)[: NOTE_BYTES - 1] + b"\0", NOTE_BYTES)
+            self._log_path = log_path
+        os.pwrite(self._note, note.dump(), 0)
+
+    # -- the locks --------------------------------------------------------------------------
+
+    def try_reader_lock(self) -> bool:
+        """Be the one who reads, if nobody is."""
+        return self._try_lock(_READER)
+
+    def release_reader_lock(self) -> None:
+        """Let another read."""
+        self._unlock(_READER)
+
+    def hold(self) -> None:
+        """Be attached: as long as this process lives, or `let_go`, it is no leftover."""
+        self._share(_ATTACHED)
+
+    def hold_segment(self, number: int) -> None:
+        """Be one of those who write to this segment."""
+        self._share(_WRITERS + number)
+
+    def let_go_segment(self, number: int) -> None:
+        """Be none of them any more."""
+        self._unlock(_WRITERS + number)
+
+    def is_held(self) -> bool:
+        """True if another process is attached."""
+        return self._is_shared(_ATTACHED)
+
+    def is_segment_held(self, number: int) -> bool:
+        """True if another process writes to this segment."""
+        return self._is_shared(_WRITERS + number)
+
+    def let_go(self) -> None:
+        """Be attached no more."""
+        self._unlock(_ATTACHED)
+
+    def _try_lock(self, byte: int) -> bool:
         try:
-            self.descriptor = os.open(self.path, _DIRECTORY)
-        except OSError:
-            # Cleared away; on Linux the inherited descriptor still leads there.
-            try:
-                self.descriptor = os.open(f"/proc/self/fd/{inherited}", os.O_RDONLY)
-            except OSError:
-                self.descriptor = -1
-        os.close(inherited)
+            fcntl.lockf(self._note, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            return False
+        return True
 
-    def unlock(self) -> None:
-        """Let the next one read the pipe."""
-        unlock(self.descriptor)
+    def _share(self, byte: int) -> None:
+        # Whoever looks who has it has it alone for a moment. One that was stopped just
+        # then is alive, and what it guards is safe.
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.lockf(self._note, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, byte)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    raise
+                if time.monotonic() >= deadline:
+                    return
+                time.sleep(0.001)
+
+    def _is_shared(self, byte: int) -> bool:
+        """True if another process has it; afterwards we have not."""
+        if not self._try_lock(byte):
+            return True
+        self._unlock(byte)
+        return False
+
+    def _unlock(self, byte: int) -> None:
+        fcntl.lockf(self._note, fcntl.LOCK_UN, 1, byte)
+
+    # -- its end ----------------------------------------------------------------------------
 
     def remove(self) -> None:
-        """Remove the directory and all that is in it, as far as it is there."""
-        _remove(self.path)
+        """Remove all that is in it, and then the directory, if it still has its name."""
+        with contextlib.suppress(OSError):
+            for name in self.names():
+                with contextlib.suppress(OSError):
+                    self.unlink(name)
+            here, there = os.fstat(self._descriptor), os.lstat(self.path)
+            if os.path.samestat(here, there):
+                os.rmdir(self.path)
 
     def close(self) -> None:
-        """Close the descriptors, and with the last copy of each its lock."""
-        with no_fork:
-            for name in ("descriptor", "_attached"):
-                descriptor = getattr(self, name)
-                setattr(self, name, -1)
-                if descriptor >= 0:
-                    os.close(descriptor)
+        """Close the descriptors, if they are still ours, and with them the locks."""
+        note, self._note = self._note, -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if leads_to(note, self._identity):
+            os.close(note)
+            with contextlib.suppress(OSError):  # if that is ours, so is this
+                os.close(descriptor)
+        elif note < 0 <= descriptor:
+            os.close(descriptor)
 
 
-_places: weakref.WeakSet[Place] = weakref.WeakSet()
+# A process must not open a note a second time: closing that would drop its locks.
+_open_places: weakref.WeakSet[Place] = weakref.WeakSet()
 
 
-def _after_fork() -> None:
-    try:
-        for place in list(_places):
-            place.after_fork()
-    finally:
-        no_fork.release()
+def is_open_here(path: str) -> bool:
+    """True if this process has the place of that path open."""
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        identity = status.st_dev, status.st_ino
+        return any(leads_to(place._descriptor, identity) for place in list(_open_places))
+    return False
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=no_fork.acquire, after_in_parent=no_fork.release, after_in_child=_after_fork
-    )
-
-
-def _remove(path: str) -> None:
-    try:
-        os.rmdir(path)  # if it is empty, that needs no descriptor: all may be in use
-    except OSError:
-        with contextlib.suppress(OSError):
-            for name in os.listdir(path):
-                os.unlink(os.path.join(path, name))
-            os.rmdir(path)
-
-
-def _sweep(parent: str) -> None:
-    """Remove the directories of this user's sessions that were killed."""
-    try:
-        names = [name for name in os.listdir(parent) if name.startswith(_prefix())]
-    except OSError:
-        return
-    for name in names:
-        with no_fork, contextlib.suppress(OSError):
-            _sweep_one(os.path.join(parent, name))
-
-
-def _sweep_one(path: str) -> None:
-    descriptor = os.open(path, _DIRECTORY)
+def leads_to(descriptor: int, identity: tuple[int, int]) -> bool:
+    """True if the descriptor is open, and to this file."""
+    if descriptor < 0:
+        return False
     try:
         status = os.fstat(descriptor)
-        is_ours = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
-        if is_ours and try_lock(descriptor) and _is_left(descriptor, status):
-            _remove(path)
-    finally:
-        os.close(descriptor)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == identity
 
 
-def _is_left(descriptor: int, status: os.stat_result) -> bool:
-    """True if no process is attached to this place any more."""
+def _lifted(descriptor: int) -> int:
+    """The same under a number that the program's own files hardly get.
+
+    A daemon that closes all descriptors, and then opens files of its own, must not
+    find our records in them.
+    """
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    least = min(soft * 3 // 4, 900) if soft != resource.RLIM_INFINITY else 900
+    if descriptor >= least:
+        return descriptor
     try:
-        attached = os.open(_ATTACHED, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=descriptor)
-    except FileNotFoundError:
-        return time.time() - status.st_mtime > _UNFINISHED_SECONDS
-    try:
-        return try_lock(attached)
-    finally:
-        os.close(attached)
+        lifted = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
+    except OSError:
+        return descriptor  # none is free up there
+    os.close(descriptor)
+    return lifted

@@ -14,7 +14,7 @@ from typing import Any
 
 from .._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
 from .._wire.place import ENVIRONMENT
-from .channels import Channel, PipeChannel, QueueAddress, QueueChannel
+from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
 from .handler import QueueHandler
 
@@ -125,12 +125,12 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
             f"attach({address!r}) in the process of a running session: leave that first"
         )
     channel: Channel
+    config: Config
     if isinstance(address, QueueAddress):
-        channel, data = QueueChannel(address.queue), address.config
+        channel, config = QueueChannel(address.queue), pickle.loads(address.config)
     else:
-        channel, data = PipeChannel.open(address)
+        channel, config = JournalChannel.open(address)
     try:
-        config: Config = pickle.loads(data)
         handler = QueueHandler(channel, config)
     except BaseException:
         channel.close()

@@ -1,21 +1,24 @@
-"""What a worker sends its messages through: the pipe of a place, or a queue."""
+"""What a worker sends its messages through: the journal of a place, or a queue."""
 
 from __future__ import annotations
 
 import os
+import pickle
 import queue as queues
 import time
-import weakref
 from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Protocol
 
 from .._delivery.direct import DirectWriter
 from .._errors import SessionClosedError
 from .._file.handler import DatedFileHandler
-from .._wire import pipe
+from .._wire.bell import Bell
 from .._wire.drops import DropCount
 from .._wire.frames import HELLO, Message
 from .._wire.place import Place
+from .._wire.processes import this_process
+from .._wire.writer import Congested, JournalWriter, Over
+from .config import Config
 
 
 class QueueAddress(NamedTuple):
@@ -26,7 +29,7 @@ class QueueAddress(NamedTuple):
 
 
 class Sender(Protocol):
-    """Sends one process's messages; `PipeWriter` says what each method does."""
+    """Sends one process's messages; `JournalWriter` says what each method does."""
 
     def send(self, kind: int, created: float, payload: bytes) -> None: ...
 
@@ -43,27 +46,42 @@ class Channel(Protocol):
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         """What to send with once nobody reads any more."""
 
-    def is_forsaken(self) -> bool:
-        """True if something stands there that nobody reads any more."""
+    def leave(self, file: DatedFileHandler | None) -> None:
+        """This process is about to end: what nobody reads any more, it writes."""
 
     def drop_count(self) -> DropCount: ...
 
-    def publish(self, config: bytes) -> str | QueueAddress:
+    def publish(self, config: Config) -> str | QueueAddress:
         """Let processes that attach from now on have this configuration; returns the address."""
 
     def close(self) -> None: ...
 
 
-class PipeChannel:
-    """Through the pipe of a place, which it closes with itself."""
+class JournalChannel:
+    """Through the journal of a place.
 
-    def __init__(self, place: Place, descriptor: int) -> None:
+    Args:
+        owns_place: It closes the place with itself.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        bell: Bell,
+        capacity_bytes: int,
+        process: str,
+        owns_place: bool = False,
+    ) -> None:
         self.place = place
-        self.descriptor = descriptor
-        self._sender: Callable[[], pipe.PipeWriter | None] = lambda: None
+        self._owns_place = owns_place
+        self._bell = bell
+        self._capacity_bytes = capacity_bytes
+        self._process = process
+        self._is_read_here = False
+        self._writer: JournalWriter | None = None
 
     @classmethod
-    def open(cls, address: str) -> tuple[PipeChannel, bytes]:
+    def open(cls, address: str) -> tuple[JournalChannel, Config]:
         """To the session at this address; and its configuration.
 
         Raises:
@@ -72,78 +90,101 @@ class PipeChannel:
         """
         place = Place.open(address)
         try:
-            config = place.read_config()
-            return cls(place, pipe.open_writer(place)), config
-        except OSError as error:
+            config: Config = pickle.loads(place.read_config())
+            channel = cls(
+                place, Bell(config.bell), config.capacity_bytes, config.process, owns_place=True
+            )
+            if not channel._is_read():
+                raise SessionClosedError(f"the session at {address!r} is over: nobody reads it")
+            place.hold()
+            return channel, config
+        except (OSError, ValueError) as error:
             place.close()
             raise SessionClosedError(
                 f"the session at {address!r} has no reader any more: {error}"
             ) from None
+        except BaseException:
+            place.close()
+            raise
+
+    def _is_read(self) -> bool:
+        if self.place.read_head().is_over:
+            return False
+        self._is_read_here = self._process == this_process()
+        if not self._is_read_here and self.place.try_reader_lock():
+            self.place.release_reader_lock()
+            return False
+        return True
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
-        sender = pipe.PipeWriter(self.descriptor, foreword)
-        self._sender = weakref.ref(sender)
-        return sender
+        self._is_read_here = self._process == this_process()
+        pid = os.getpid()
+        self._writer = JournalWriter(
+            self.place, self._bell, self._capacity_bytes, foreword,
+            lambda: self._is_read_here and os.getpid() == pid, before=self._writer,
+        )  # fmt: skip
+        return self._writer
 
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
-        return DirectWriter(file, self.place, self.descriptor)
+        return DirectWriter(file, self.place, self._writer)
 
-    def is_forsaken(self) -> bool:
-        try:
-            return not pipe.is_read(self.descriptor) and pipe.may_hold_something(self.descriptor)
-        except OSError:
-            return False  # the program has closed all descriptors
+    def writer(self) -> JournalWriter:
+        """What this process sends with, once it has a sender."""
+        assert self._writer is not None
+        return self._writer
+
+    def leave(self, file: DatedFileHandler | None) -> None:
+        if not self._is_read_here and not self._is_read():
+            is_all_read = self.direct(file).take_over()
+            if is_all_read and not self.place.is_held():
+                self.place.remove()  # the last one does that
 
     def drop_count(self) -> DropCount:
         return DropCount(self.place)
 
-    def publish(self, config: bytes) -> str | QueueAddress:
-        self.place.write_config(config)
+    def publish(self, config: Config) -> str | QueueAddress:
+        self.place.write_config(pickle.dumps(config))
         return self.place.path
 
     def close(self) -> None:
-        descriptor, self.descriptor = self.descriptor, -1
-        if descriptor >= 0:
-            sender = self._sender()
-            if sender is None:
-                os.close(descriptor)
-            else:
-                # A thread is sending: it must not write to what gets this number next.
-                weakref.finalize(sender, os.close, descriptor).atexit = False
-        self.place.close()
+        if self._writer is not None:
+            self._writer.close()
+        if self._owns_place:
+            self.place.close()
+            self._bell.close()
 
 
 class QueueChannel:
     """Through a `multiprocessing.Queue`, or another that travels to the workers.
 
-    It has that queue's guarantees instead of the pipe's: a worker that is killed
+    It has that queue's guarantees instead of the journal's: a worker that is killed
     may take along what its feeder thread had not sent yet, or the queue's lock.
     """
 
     def __init__(self, queue: Any) -> None:
-        self._queue = queue
+        self.queue = queue
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
-        return QueueWriter(self._queue, foreword)
+        return QueueWriter(self.queue, foreword)
 
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         return DirectWriter(file)
 
-    def is_forsaken(self) -> bool:
-        return False
+    def leave(self, file: DatedFileHandler | None) -> None:
+        pass
 
     def drop_count(self) -> DropCount:
         return DropCount(None)
 
-    def publish(self, config: bytes) -> str | QueueAddress:
-        return QueueAddress(self._queue, config)
+    def publish(self, config: Config) -> str | QueueAddress:
+        return QueueAddress(self.queue, pickle.dumps(config))
 
     def close(self) -> None:
         pass
 
 
 class QueueWriter:
-    """`PipeWriter`'s counterpart for a queue."""
+    """`JournalWriter`'s counterpart for a queue."""
 
     def __init__(self, queue: Any, foreword: Callable[[], Iterator[Message]]) -> None:
         self._queue = queue
@@ -173,9 +214,9 @@ class QueueWriter:
         try:
             self._queue.put_nowait(tuple(message))
         except queues.Full:
-            raise BlockingIOError from None
+            raise Congested(is_refused=False) from None
         except (OSError, EOFError, ValueError) as error:
-            raise BrokenPipeError from error  # its other end is gone, or it was closed
+            raise Over from error  # its other end is gone, or it was closed
 
 
 def hello(process_name: str) -> Message:

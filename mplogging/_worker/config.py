@@ -18,7 +18,10 @@ class Config(NamedTuple):
     file: bytes | None
     bare_file: bytes | None  # the same without formatter and filters, if there is one
     record_level: int  # from here on the record itself is wanted too
-    drop_below: int  # records of lower levels are dropped if the pipe is full
+    drop_below: int  # records of lower levels are dropped if the journal is full
+    capacity_bytes: int  # when that is
+    bell: str  # path of the reader's bell
+    process: str  # of the session, see `_wire.processes`
     captures_warnings: bool
     levels: Levels
 

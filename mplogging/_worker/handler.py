@@ -18,12 +18,13 @@ from .._levels import NEVER
 from .._records import dump_record
 from .._wire.drops import DropCount
 from .._wire.frames import DROPPED, LINE, RECORD, Message, join_record
+from .._wire.writer import Congested, Over, Unsent
 from .channels import Channel, Sender, hello
 from .config import Config
 
 
 class QueueHandler(logging.handlers.QueueHandler):
-    """Makes the line and sends it; waits for nobody but a full pipe.
+    """Makes the line and sends it; waits for nobody but a full journal.
 
     A send takes no lock: it is atomic, and what a process logs from several
     threads, from a signal handler or from `__del__` can't wait for itself.
@@ -46,9 +47,10 @@ class QueueHandler(logging.handlers.QueueHandler):
         self._drop_below = config.drop_below
         # For the one change of `queue`; reentrant, since a signal handler may log.
         self._change = threading.RLock()
+        self._aside_writer: DirectWriter | None = None
         super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
         self.setLevel(min(self._line_level, config.record_level))
-        if self._file is not None and makes_lines:
+        if self._file is not None:
             self.line = self._file.line
 
     def createLock(self) -> None:
@@ -75,10 +77,12 @@ class QueueHandler(logging.handlers.QueueHandler):
                 kind, created, payload = self.prepare(record)
             try:
                 self.queue.send(kind, created, payload)
-            except BlockingIOError:
-                self._wait_or_drop(record, (kind, created, payload))
-            except BrokenPipeError:
+            except Congested as congested:
+                self._wait_or_drop(record, (kind, created, payload), congested)
+            except Over:
                 self._go_direct((kind, created, payload))
+            except Unsent:
+                self._aside().aside(kind, created, payload)
         except Exception:
             self.handleError(record)
 
@@ -91,12 +95,9 @@ class QueueHandler(logging.handlers.QueueHandler):
         level = record.levelno
         if level < self._record_level:
             return LINE, record.created, self.line(record)
-        line: bytes | None
-        if level < self._line_level:
-            line = b""
-        else:
-            line = self.line(record) if self._makes_lines else None
-        return RECORD, record.created, join_record(line, dump_record(record))
+        line = b"" if level < self._line_level else self.line(record)
+        is_stand_in = bool(line) and not self._makes_lines
+        return RECORD, record.created, join_record(line, dump_record(record), is_stand_in)
 
     def end_channel(self) -> None:
         """The session is over and drained: what is still logged goes to the file."""
@@ -106,10 +107,7 @@ class QueueHandler(logging.handlers.QueueHandler):
 
     def leave(self) -> None:
         """This process is about to end: what nobody reads any more, it writes."""
-        with self._change:
-            if not isinstance(self.queue, DirectWriter) and self._channel.is_forsaken():
-                self.queue = self._direct()
-                self.queue.take_over()
+        self._channel.leave(self._file)
 
     def _direct(self) -> DirectWriter:
         return self._channel.direct(self._file)
@@ -120,28 +118,39 @@ class QueueHandler(logging.handlers.QueueHandler):
             yield Message(DROPPED, os.getpid(), dropped.last, dropped.dump())
 
     def _wait_or_drop(
-        self, record: logging.LogRecord, message: tuple[int, float, bytes]
+        self,
+        record: logging.LogRecord,
+        message: tuple[int, float, bytes],
+        congested: Congested,
     ) -> None:
-        if record.levelno < self._drop_below:
-            self.drops.add(record.created, record.processName or "")
-            self.queue.speak_first()
-            return
         while True:
+            # While the log itself refuses lines, to wait might be for good.
+            if record.levelno < self._drop_below or congested.is_refused:
+                self.drops.add(record.created, congested.is_refused, record.processName or "")
+                self.queue.speak_first()
+                return
             self.queue.wait()
             try:
                 self.queue.send(*message)
                 return
-            except BlockingIOError:
-                continue
-            except BrokenPipeError:
+            except Congested as again:
+                congested = again
+            except Over:
                 self._go_direct(message)
                 return
 
     def _go_direct(self, message: tuple[int, float, bytes]) -> None:
-        # Two threads that came here together would drain the pipe against each other.
+        # Two threads that came here together would read the journal against each other.
         with self._change:
             if not isinstance(self.queue, DirectWriter):
                 self.queue = self._direct()
                 for note in self._foreword():
                     self.queue.send(note.kind, note.created, note.payload)
         self.queue.send(*message)
+
+    def _aside(self) -> DirectWriter:
+        """What takes messages that the journal does not take."""
+        with self._change:
+            if self._aside_writer is None:
+                self._aside_writer = self._direct()
+            return self._aside_writer

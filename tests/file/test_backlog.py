@@ -462,7 +462,7 @@ def test_an_exception_at_any_instruction(tmp_path, options, opens, step):
         log(handler, after[-1])
         assert handler.waiting == 0
     handler.close()
-    for descriptor, target in open_descriptors().items():
+    for descriptor, target in open_descriptors():
         if target.startswith(str(tmp_path)):  # just opened, and nobody had it yet
             os.close(descriptor)
     lines = "".join(texts(tmp_path).values()).splitlines()

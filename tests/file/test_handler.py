@@ -305,10 +305,10 @@ def test_a_signal_handler_closes_in_the_midst_of_a_write(tmp_path, make, monkeyp
     file = handler._series.file_of(created)
     append = file.append
 
-    def interrupted(chunks):
+    def interrupted(chunks, announce=None):
         handler.close()
         handler.open()
-        append(chunks)
+        append(chunks, announce)
 
     monkeypatch.setattr(file, "append", interrupted)
     log(handler, "interrupted", created)

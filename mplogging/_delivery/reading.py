@@ -1,0 +1,364 @@
+"""The reading end of a journal: every line into the log once, whoever dies in between.
+
+    Segments.read ─ Framing.decode ─ Run ─┬─ intend ─ DatedFileHandler.append ─ settle
+                                          │              └ refused: defer, and try again
+                                          └─ events ─ Delivery
+
+Each step is saved on the note before the next begins (`note`). Who takes over from
+a reader that died begins with what is in doubt: the log tells what of it was written.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Callable
+
+from .._file.finding import lines_found
+from .._file.unwritten import Failed
+from .._wire.frames import HEADER_BYTES, RECORD, Message, Run
+from .._wire.note import Intent, Note, Stretch
+from .._wire.place import Place
+from .._wire.segments import Part, Segments
+from .._wire.turnover import Turnover
+from .delivery import Delivery
+from .progress import Progress
+
+# So much is written at once.
+_READ_BYTES = 1 << 17
+# Seconds between two attempts while the log refuses lines.
+_RETRY_SECONDS = 0.5
+_EVER = (float("-inf"), float("inf"))
+
+
+class Reader:
+    """Reads a journal on from its place. Its user holds the reader's lock.
+
+    Args:
+        makes_lines: Lines that a worker could not make as asked are made here.
+        is_suspicious: The machine has crashed since: what can't be a line is none.
+        own_segment: As `Turnover` takes it.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        delivery: Delivery,
+        makes_lines: bool = False,
+        is_suspicious: bool = False,
+        own_segment: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._place = place
+        self._delivery = delivery
+        self._file = delivery.file
+        self._makes_lines = makes_lines and self._file is not None
+        self._is_suspicious = is_suspicious
+        self._segments = Segments(place)
+        self._turnover = Turnover(place, self._segments, self._save, own_segment)
+        self.note = Note()
+        self.is_final = False  # nobody writes any more: what is cut short stays so
+        self.doubtful = 0  # lines that may be there twice
+        self._newest = delivery.bounds(time.time())
+        self._refused: dict[float, Failed] = {}  # by the period's start
+        self._retry_due = 0.0
+
+    def take_up(self) -> None:
+        """Begin where the last reader ended, with what it left in doubt.
+
+        Raises:
+            OSError, ValueError: The journal can't be read.
+        """
+        self.note, path = self._place.load()
+        intent = self.note.intent
+        if intent is not None:
+            self._resolve(intent, path)
+
+    def turn(self) -> bool:
+        """Read on; True if there was anything.
+
+        Raises:
+            OSError, ValueError: The journal can't be read.
+        """
+        note = self.note
+        if note.passed_over and time.monotonic() >= self._retry_due:
+            self._retry()
+        if self._refused and not note.can_defer():
+            return False
+        self._turnover.see_to(note)
+        *older, newest = list(note.places)
+        if not older:
+            return self._read(newest, None)
+        # What stands in the newest by now was not caused by what the older ones still get.
+        limit = self._segments.size(newest)
+        has_moved = False
+        for number in older:
+            while self._read(number, None):
+                has_moved = True
+        return self._read(newest, limit) or has_moved
+
+    def is_at_end(self) -> bool:
+        """True if nothing waits; for any thread."""
+        note = self.note
+        try:
+            ((number, offset),) = note.places.items()
+            return not note.passed_over and offset == self._segments.size(number)
+        except (ValueError, OSError):
+            return False  # there are several
+
+    def unread(self) -> int:
+        """How many bytes the log has not got yet."""
+        waiting = sum(stop - start for _, start, stop in self.note.passed_over)
+        return waiting + sum(
+            max(0, self._segments.size(number) - offset)
+            for number, offset in list(self.note.places.items())
+        )
+
+    def count_unread(self) -> int:
+        """How many records that are."""
+        stretches = [*self.note.passed_over] + [
+            Stretch(number, offset, self._segments.size(number))
+            for number, offset in self.note.places.items()
+        ]
+        return sum(
+            len(run.lines) + sum(event.kind == RECORD for event in run.events)
+            for stretch in stretches
+            for run in self._all_runs(stretch)
+        )
+
+    def _all_runs(self, stretch: Stretch) -> list[Run]:
+        return [
+            self._segments.framing.decode(part.data, *_EVER, is_final=True)
+            for part in self._segments.parts(stretch, _READ_BYTES)
+        ]
+
+    def targets(self) -> dict[int, int]:
+        """Where all that stands in the journal by now ends, by segment."""
+        return {number: self._segments.size(number) for number in list(self.note.places)}
+
+    def has_reached(self, targets: dict[int, int]) -> bool:
+        """True once all up to there is in the log."""
+        note = self.note
+        return not note.passed_over and all(
+            note.places[number] >= target
+            for number, target in targets.items()
+            if number in note.places
+        )
+
+    def end(self) -> None:
+        """Mark the journal as over: whoever has something to say writes it elsewhere."""
+        self.note.is_over = True
+        self._save()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._segments.close()
+
+    # -- reading on --------------------------------------------------------------------
+
+    def _read(self, number: int, limit: int | None) -> bool:
+        """Deal with what this segment brings, up to an offset."""
+        offset = self.note.places[number]
+        if limit is not None and offset >= limit:
+            return False
+        size = _READ_BYTES if limit is None else min(_READ_BYTES, limit - offset)
+        data = self._segments.read(number, offset, size)
+        if not data:
+            return False
+        self._take(Part(number, offset, data))
+        if self.note.places[number] == offset and len(data) == _READ_BYTES:
+            self._read_large(number, offset)
+        return self.note.places[number] > offset
+
+    def _read_large(self, number: int, offset: int) -> None:
+        """Deal with a frame that is larger than a read."""
+        header = self._segments.read(number, offset, HEADER_BYTES)
+        length = self._segments.framing.frame_bytes(header) or 0
+        there = self._segments.size(number) - offset
+        try:
+            data = self._segments.read(number, offset, max(min(length, there), 2 * _READ_BYTES))
+            self._take(Part(number, offset, data))
+        except MemoryError:
+            if length > there:
+                raise
+            self.note.settle(Stretch(number, offset, offset + length))
+            self._save()
+            self._delivery.mishap("failed", f"there was no memory for a record of {length} bytes")
+
+    def _take(self, part: Part, is_retry: bool = False) -> None:
+        """Deal with the frames in these bytes, run by run."""
+        at, bounds = 0, self._newest
+        end = part.offset + len(part.data)
+        is_final = is_retry or (self.is_final and end == self._segments.size(part.segment))
+        while True:
+            run = self._segments.framing.decode(
+                part.data, *bounds, at=at, is_final=is_final, makes_lines=self._makes_lines
+            )
+            if run.stop > at:
+                stretch = part.stretch(at, run.stop)
+                if run.foreign is not None:
+                    self._take_foreign(part, run.foreign, stretch, is_retry)
+                else:
+                    self._take_run(part, run, bounds[0], stretch, is_retry)
+                at, bounds = run.stop, self._newest
+            elif run.stray is None:
+                return
+            else:
+                bounds = self._delivery.bounds(run.stray)
+                if not bounds[0] <= run.stray < bounds[1]:
+                    at = self._take_timeless(part, at, bounds[0], is_retry)
+                elif self._newest[0] < bounds[0] <= time.time():  # later: a clock gone wild
+                    self._newest = bounds
+
+    def _take_timeless(self, part: Part, at: int, period: float, is_retry: bool) -> int:
+        """Deal with one frame, whose time is beyond the calendar; returns where it ends."""
+        header = part.data[at : at + HEADER_BYTES]
+        stop = at + (self._segments.framing.frame_bytes(header) or len(part.data))
+        run = self._segments.framing.decode(part.data[:stop], *_EVER, at=at)
+        self._take_run(part, run, period, part.stretch(at, stop), is_retry)
+        return stop
+
+    def _take_run(
+        self, part: Part, run: Run, period: float, stretch: Stretch, is_retry: bool
+    ) -> None:
+        delivery = self._delivery
+        if run.torn:
+            delivery.counts["incomplete"] += run.torn
+        if self._is_suspicious and any(map(self._is_junk, run.lines)):
+            self._write_one_by_one(part, run.lines, period, stretch)
+        elif run.lines and self._file is not None:
+            self._write(part, run.lines, period, stretch)
+        else:
+            self.note.settle(stretch)
+            self._save()
+        if is_retry:
+            return
+        for event in run.events:
+            if event.kind == RECORD:
+                if self._file is None:
+                    delivery.counts["records"] += 1
+                delivery.offer(event)
+            else:
+                delivery.take(event)
+
+    def _take_foreign(
+        self, part: Part, message: Message, stretch: Stretch, is_retry: bool
+    ) -> None:
+        try:
+            line = self._delivery.line_of(message)
+        except Exception as error:
+            line = b""
+            self._delivery.mishap(
+                "failed", f"a record of process {message.pid} is of no use: {error!r}"
+            )
+        if line:
+            period = self._delivery.bounds(message.created)[0]
+            self._write(part, [line], period, stretch)
+        else:
+            self.note.settle(stretch)
+            self._save()
+        if not is_retry:
+            self._delivery.offer(message)
+
+    # -- writing -----------------------------------------------------------------------
+
+    def _write(
+        self, part: Part, lines: list[bytes], period: float, stretch: Stretch
+    ) -> None:
+        """Write the lines of a stretch, or put it off."""
+        assert self._file is not None
+        if period in self._refused:
+            self._defer(stretch)
+            return
+        progress = self._progress(part, lines, stretch)
+        try:
+            self._file.append(period, lines, progress.announce)
+        except Failed as failed:
+            progress.settle(len(lines) - len(failed.chunks))
+            self._refuse(period, failed)
+            self._defer(progress.rest)
+        except Exception as error:  # one of them is at fault, its neighbours are not
+            if len(lines) > 1:
+                rest = lines[progress.written :]
+                self._write_one_by_one(part, rest, period, progress.rest)
+            else:
+                self.note.settle(stretch)
+                self._delivery.mishap("failed", f"a line could not be written: {error!r}")
+        else:
+            progress.settle(len(lines))
+        self._save()
+
+    def _write_one_by_one(
+        self, part: Part, lines: list[bytes], period: float, stretch: Stretch
+    ) -> None:
+        framing, start = self._segments.framing, stretch.start
+        for line in lines:
+            stop = part.offset + framing.stop_of_lines(
+                part.data, start - part.offset, stretch.stop - part.offset, 1
+            )
+            one = Stretch(stretch.segment, start, stop)
+            if self._is_suspicious and self._is_junk(line):
+                self._delivery.counts["corrupt"] += 1
+                self.note.settle(one)
+            else:
+                self._write(part, [line], period, one)
+            start = stop
+        if start < stretch.stop:
+            self.note.settle(Stretch(stretch.segment, start, stretch.stop))
+
+    def _is_junk(self, line: bytes) -> bool:
+        """True for what a page brings that the machine's crash has zeroed, or left as it was."""
+        assert self._file is not None
+        return b"\0" in line or not line.endswith(self._file.line_end)
+
+    def _progress(self, part: Part, lines: list[bytes], stretch: Stretch) -> Progress:
+        return Progress(
+            self.note, part, self._segments.framing, lines, stretch, self._save,
+            self._delivery.count,
+        )  # fmt: skip
+
+    def _defer(self, stretch: Stretch) -> None:
+        self.note.defer(stretch)
+        self._save()
+
+    def _refuse(self, period: float, failed: Failed) -> None:
+        if not self._refused:
+            self._retry_due = time.monotonic() + _RETRY_SECONDS
+            if not self.note.is_refused:
+                assert self._file is not None
+                cause = failed.__cause__
+                self._file.report(f"can't be written, lines wait in the journal: {cause}")
+        self._refused[period] = failed
+        self.note.is_refused = True
+
+    def _retry(self) -> None:
+        """See whether the log takes by now what it has refused."""
+        self._refused.clear()
+        for stretch in list(self.note.passed_over):
+            for part in self._segments.parts(stretch, _READ_BYTES):
+                self._take(part, is_retry=True)
+        self._retry_due = time.monotonic() + _RETRY_SECONDS
+        self.note.is_refused = bool(self._refused)
+        self._save()
+
+    def _save(self, path: str = "") -> None:
+        self._place.save(self.note, path)
+
+    # -- what a reader that died had begun ------------------------------------------------
+
+    def _resolve(self, intent: Intent, path: str) -> None:
+        """Settle what stands in the log already of what was about to be written there."""
+        assert self._file is not None
+        stretch = intent.stretch
+        number, start, stop = stretch
+        part = Part(number, start, self._segments.read(number, start, stop - start))
+        run = self._segments.framing.decode(part.data, *_EVER, is_final=True)
+        identity = intent.device, intent.inode
+        found = lines_found(path, identity, intent.end, run.lines, self._file.line_end)
+        if found is None:
+            self.doubtful += len(run.lines)
+            self._delivery.warn(
+                "%s is gone: what was just being written to it, %d lines, may be there twice",
+                path, len(run.lines),
+            )  # fmt: skip
+        progress = self._progress(part, run.lines, stretch)
+        progress.settle(found or 0)
+        self._save()

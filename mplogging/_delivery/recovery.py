@@ -1,0 +1,175 @@
+"""What a session leaves behind when all its processes are dead, and how it comes into the log.
+
+The settings of the log stand beside the journal as JSON: nothing is unpickled. Who
+recovers makes a handler of the same settings, and reads the journal to its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .._errors import MPLoggingError
+from .._file.handler import DatedFileHandler
+from .._wire.drops import read_drops
+from .._wire.place import Place
+from .._wire.where import boot_id, is_shared_with_other_machines
+from .delivery import Delivery
+from .reading import Reader
+
+_VERSION = 2
+# A directory without settings may be just being made.
+_UNFINISHED_SECONDS = 60.0
+
+
+class Recovery(NamedTuple):
+    """What became of one directory."""
+
+    path: str
+    records: int = 0  # that are in the log now
+    left: int = 0  # bytes that could not be written
+    doubtful: int = 0  # of the records, those that may be there twice
+    problem: str = ""  # why nothing was done
+
+    def __str__(self) -> str:
+        if self.problem:
+            return f"{self.path}: {self.problem}"
+        told = f"{self.path}: {self.records} records recovered"
+        if self.doubtful:
+            told += f", {self.doubtful} of them perhaps twice"
+        if self.left:
+            told += f"; {self.left} bytes could not be written, and stay there"
+        return told
+
+
+class _NotNow(Exception):
+    """This directory can't be recovered, or not by itself; `args[0]` says why."""
+
+
+def describe(file: DatedFileHandler | None) -> bytes:
+    """What `recover` has to know of a session with this file."""
+    described: dict[str, Any] = {"version": _VERSION, "boot": boot_id(), "file": None}
+    if file is not None:
+        described["file"] = {name: _plain(value) for name, value in file.settings.items()}
+        formatter = file.formatter
+        if type(formatter) is logging.Formatter:
+            described["format"] = [formatter._fmt, formatter.datefmt]
+    return json.dumps(described).encode()
+
+
+def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recovery:
+    """Bring what stands in the journal of a dead session into its log, and remove it.
+
+    Args:
+        path: Of the session's directory.
+        is_forced: Also if the machine has been started anew since, or if processes
+            of other machines might be using it.
+        is_trial: Only say how much there is.
+    """
+    try:
+        place = Place.open(path)
+    except MPLoggingError as error:
+        return Recovery(path, problem=str(error))
+    try:
+        if not place.try_reader_lock() or place.is_held():
+            return Recovery(path, problem="in use")
+        return _recover(place, is_forced, is_trial)
+    except _NotNow as reason:
+        return Recovery(path, problem=str(reason))
+    except (OSError, ValueError, MPLoggingError) as error:
+        return Recovery(path, problem=f"can't be read: {error}")
+    finally:
+        place.close()
+
+
+def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
+    described = _description(place)
+    has_crashed = described["boot"] != boot_id()
+    if not (is_forced or is_trial):
+        if has_crashed:
+            raise _NotNow("left by an earlier run of the machine: recover it with --force")
+        if is_shared_with_other_machines(place.path):
+            raise _NotNow(
+                "on a file system that other machines may use too:"
+                " recover it with --force if no process of theirs does"
+            )
+    with _file_of(described) as file:
+        delivery = Delivery(file)
+        reader = Reader(place, delivery, is_suspicious=has_crashed)
+        reader.is_final = True
+        try:
+            if is_trial:
+                reader.note = place.load()[0]
+                return Recovery(place.path, left=reader.unread(), problem=_told(reader))
+            reader.take_up()
+            while reader.turn():
+                pass
+            records, left = delivery.counts["records"], reader.unread()
+            doubtful = records if has_crashed else reader.doubtful
+            reader.end()  # for one who attaches just now
+        finally:
+            reader.close()
+        for pid, dropped in read_drops(place):
+            delivery.settle_drops(pid, dropped)
+        if records:
+            delivery.warn(
+                "%d records were recovered that a session had left in %s when it was killed%s",
+                records, place.path, " (at least once: the machine crashed)" * has_crashed,
+            )  # fmt: skip
+        if not left:
+            place.remove()
+        return Recovery(place.path, records, left, doubtful)
+
+
+def _told(reader: Reader) -> str:
+    count = reader.count_unread()
+    return f"{count} records to recover" if count else "nothing to recover"
+
+
+def _description(place: Place) -> dict[str, Any]:
+    try:
+        described = json.loads(place.read_recovery())
+    except (FileNotFoundError, ValueError):
+        if time.time() - place.made_at() > _UNFINISHED_SECONDS:
+            place.remove()
+            raise _NotNow("was never finished: removed") from None
+        raise _NotNow("is just being made") from None
+    if not isinstance(described, dict) or described.get("version") != _VERSION:
+        raise _NotNow("was made by another version of mplogging: recover it with that")
+    return described
+
+
+@contextlib.contextmanager
+def _file_of(described: dict[str, Any]) -> Iterator[DatedFileHandler | None]:
+    settings = described["file"]
+    if settings is None:
+        yield None
+        return
+    settings = {name: _restored(value) for name, value in settings.items()}
+    file = DatedFileHandler(**{**settings, "delay": True})
+    if "format" in described:
+        file.setFormatter(logging.Formatter(*described["format"]))
+    file.cut_half_lines()
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime.time):
+        return {"time": value.isoformat()}
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    return value
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return datetime.time.fromisoformat(value["time"])
+    return value

@@ -1,0 +1,68 @@
+"""A process that is alone in its session writes straight into the log.
+
+So its lines are there when the call returns, as a `FileHandler`'s are, and no end of
+it, however sudden, leaves anything for others to recover.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from .._delivery.delivery import Delivery
+from .._delivery.reading import Reader
+from .._file.handler import DatedFileHandler
+from .._file.unwritten import Failed
+from .._wire.frames import LINE, RECORD, Message, split_record
+from .._wire.place import Place
+from .._wire.writer import LOOK_SECONDS
+
+
+class Alone:
+    """Tells whether it is so, and writes then.
+
+    Args:
+        file: The log. It is written by way of a copy: whom a signal interrupts in a
+            write holds up no listener that has to end.
+    """
+
+    def __init__(
+        self, place: Place, reader: Reader, delivery: Delivery, file: DatedFileHandler
+    ) -> None:
+        self._place = place
+        self._reader = reader
+        self._delivery = delivery
+        self.file = file.bare_copy()
+        self._look_due = 0.0
+        self._is_alone = False
+
+    def is_so(self) -> bool:
+        """True if no other process is attached, and all that was sent before is written."""
+        now = monotonic()
+        if now >= self._look_due:
+            try:
+                self._is_alone = not self._place.is_held()
+            except OSError:
+                self._is_alone = False
+            self._look_due = now + LOOK_SECONDS
+        return self._is_alone and self._reader.is_at_end()
+
+    def write(self, message: Message) -> bool:
+        """Write its line, and hand its record on; False if the file does not take it."""
+        line = message.payload
+        if message.kind == RECORD:
+            line, is_stand_in, _ = split_record(message.payload)
+            if is_stand_in:
+                return False  # the listener makes a better one
+        if line:
+            try:
+                self.file.append(message.created, (line,))
+            except Failed:
+                return False
+            self._delivery.add_written(len(line))
+        if message.kind != LINE:
+            self._delivery.offer(message)
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()

@@ -1,0 +1,94 @@
+"""The bell: a FIFO that wakes a reader who sleeps, and tells nothing else.
+
+It stands in the runtime or temporary directory, since a FIFO beside the log stops
+whoever copies that directory. Without it the reader looks by itself, 50 times a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import select
+import stat
+import time
+
+# Open for both, so that a ring never meets a FIFO without a reader: that would be SIGPIPE.
+_FLAGS = (
+    os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)  # fmt: skip
+# How long to sleep where there is none.
+_BLIND_SECONDS = 0.02
+poll = getattr(select, "poll", None)  # as it is now: eventlet's patching takes it away
+
+
+class Bell:
+    """A bell, opened; "" is none at all."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor = -1
+        self._inode = 0
+        if path:
+            with contextlib.suppress(OSError):
+                self._open()
+
+    @classmethod
+    def make(cls, directories: list[str]) -> Bell:
+        """A new one, in the first of these directories that takes it."""
+        for directory in directories:
+            path = os.path.join(directory, f"mplogging-{os.geteuid()}-{secrets.token_hex(5)}.bell")
+            try:
+                os.mkfifo(path, 0o600)
+            except OSError:
+                continue
+            return cls(path)
+        return cls("")
+
+    def _open(self) -> None:
+        descriptor = os.open(self.path, _FLAGS)
+        status = os.fstat(descriptor)
+        if not stat.S_ISFIFO(status.st_mode) or status.st_uid != os.geteuid():
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "no bell of ours", self.path)
+        self._descriptor, self._inode = descriptor, status.st_ino
+
+    def _is_ours(self) -> bool:
+        """False if the program has closed it; the number may be another file's by now."""
+        try:
+            return self._descriptor >= 0 and os.fstat(self._descriptor).st_ino == self._inode
+        except OSError:
+            return False
+
+    def ring(self) -> None:
+        """Wake the reader, now or as soon as it wants to sleep."""
+        if self._is_ours():
+            with contextlib.suppress(OSError):  # it is rung already
+                os.write(self._descriptor, b"!")
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep until it rings, for so many seconds at most; True if it may have."""
+        if poll is None or not self._is_ours():
+            time.sleep(min(timeout, _BLIND_SECONDS))
+            return False
+        waiting = poll()
+        waiting.register(self._descriptor, select.POLLIN)
+        if not waiting.poll(1000 * timeout):
+            return False
+        with contextlib.suppress(OSError):
+            os.read(self._descriptor, 1 << 16)
+        return True
+
+    def remove(self) -> None:
+        """Remove it, which those who have it open don't notice."""
+        if self.path:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+    def close(self) -> None:
+        """Close the descriptor; a second time does nothing."""
+        if self._is_ours():
+            os.close(self._descriptor)
+        self._descriptor = -1

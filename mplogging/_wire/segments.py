@@ -1,0 +1,120 @@
+"""The segments of a journal, as whoever reads it has them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .frames import HEADER_BYTES, START, Framing
+from .note import Stretch
+from .place import Place
+
+# Small enough that most are read and gone before the kernel writes them to the disk.
+SEGMENT_BYTES = 8 << 20
+
+
+class Part(NamedTuple):
+    """Bytes of a segment, and where they stand there."""
+
+    segment: int
+    offset: int
+    data: bytes
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        """The stretch of the segment between two positions in the bytes."""
+        return Stretch(self.segment, self.offset + start, self.offset + stop)
+
+
+class Segments:
+    """Opens segments for reading, begins new ones, and removes those that are done with."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._descriptors: dict[int, int] = {}
+        self._framing: Framing | None = None
+
+    @property
+    def framing(self) -> Framing:
+        """That of all segments of this journal.
+
+        Raises:
+            OSError, ValueError: No segment is there, or none that can be read.
+        """
+        if self._framing is None:
+            number = self._place.load()[0].segment
+            self._framing = Framing.of_segment(self.read(number, 0, 8))
+        return self._framing
+
+    def create(self, number: int, framing: Framing) -> int:
+        """Make this segment; returns where its first message will stand."""
+        with contextlib.suppress(OSError):
+            self._place.remove_segment(number)  # of one who died before it was announced
+        descriptor = self._place.open_segment(
+            number, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        )
+        try:
+            first = framing.frame(START, os.getpid(), time.time(), b"")
+            written = os.write(descriptor, first)
+            if written != len(first):
+                raise OSError(f"segment {number} of {self._place.path!r} could not be begun")
+        finally:
+            os.close(descriptor)
+        self._framing = framing
+        return written
+
+    def size(self, number: int) -> int:
+        """How many bytes stand in it by now."""
+        return os.fstat(self._descriptor(number)).st_size
+
+    def read(self, number: int, offset: int, size: int) -> bytes:
+        """So many bytes of it, or as many as there are."""
+        return os.pread(self._descriptor(number), size, offset)
+
+    def parts(self, stretch: Stretch, size: int) -> Iterator[Part]:
+        """A stretch in pieces of whole frames, of about this size."""
+        start = stretch.start
+        while start < stretch.stop:
+            data = self.read(stretch.segment, start, min(size, stretch.stop - start))
+            stop = self._whole_frames(data)
+            if not stop:
+                length = self.framing.frame_bytes(data[:HEADER_BYTES]) or len(data)
+                data = self.read(stretch.segment, start, min(length, stretch.stop - start))
+                stop = len(data)
+            if not stop:
+                return
+            yield Part(stretch.segment, start, data[:stop])
+            start += stop
+
+    def _whole_frames(self, data: bytes) -> int:
+        at = 0
+        while length := self.framing.frame_bytes(data[at : at + HEADER_BYTES]):
+            if at + length > len(data):
+                break
+            at += length
+        return at
+
+    def remove(self, number: int) -> None:
+        """It is read, and nobody writes to it."""
+        self._close(number)
+        with contextlib.suppress(OSError):
+            self._place.remove_segment(number)
+
+    def close(self) -> None:
+        """Close all."""
+        for number in list(self._descriptors):
+            self._close(number)
+
+    def _descriptor(self, number: int) -> int:
+        descriptor = self._descriptors.get(number)
+        if descriptor is None:
+            descriptor = self._place.open_segment(number, os.O_RDONLY)
+            self._descriptors[number] = descriptor
+        return descriptor
+
+    def _close(self, number: int) -> None:
+        descriptor = self._descriptors.pop(number, None)
+        if descriptor is not None:
+            os.close(descriptor)

@@ -1,0 +1,227 @@
+"""How one process appends to the journal.
+
+One `write` a message, to a file opened with O_APPEND: the kernel keeps all writers
+apart and in order, threads, signal handlers and forks among them. So nothing is
+locked, and nothing that a write has taken can be lost with its writer.
+
+Before a write that comes more than `LOOK_SECONDS` after the last look, it looks at
+the reader's note: which segment all are to write to, whether anybody reads at all,
+and how much waits. When another segment has been announced, it looks before each
+write, until all have gone there: so nobody is behind, and what was logged before
+something that caused another record stands before it, in whatever segments.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from os import write
+from time import monotonic
+from typing import Callable, NoReturn
+
+from .._errors import is_foreign
+from .bell import Bell
+from .frames import Framing, Message, pack_header
+from .note import Head
+from .place import Place, leads_to
+
+LOOK_SECONDS = 0.05
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+_NOT_YET = float("-inf")
+
+
+class Over(Exception):
+    """Nobody reads the journal any more."""
+
+
+class Congested(Exception):
+    """More waits in the journal than may."""
+
+    def __init__(self, is_refused: bool) -> None:
+        super().__init__(is_refused)
+        self.is_refused = is_refused  # the log takes no lines at present
+
+
+class Unsent(Exception):
+    """The journal did not take the message; `__cause__` is the system's error, if any."""
+
+
+class JournalWriter:
+    """Sends one process's messages.
+
+    Args:
+        place: Of the journal.
+        bell: Wakes its reader.
+        capacity_bytes: How much may wait in the journal.
+        foreword: What is to be said before the next message; see `speak_first`.
+        is_read_here: True if the reader lives in this very process.
+        before: The writer that a forked process has from its parent.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        bell: Bell,
+        capacity_bytes: int,
+        foreword: Callable[[], Iterator[Message]],
+        is_read_here: Callable[[], bool] = lambda: False,
+        before: JournalWriter | None = None,
+    ) -> None:
+        self._place = place
+        self._bell = bell
+        self._capacity_bytes = capacity_bytes
+        self._foreword = foreword
+        self._is_read_here = is_read_here
+        self._pid, self._held_by = os.getpid(), -1
+        self._look_due = _NOT_YET
+        self._has_to_speak = True
+        self._pause = 0.0
+        self.descriptor, self.segment, self._identity = -1, 0, (0, 0)
+        self._tags: dict[int, int] = {}
+        if before is not None:
+            self.descriptor, self.segment = before.descriptor, before.segment
+            self._identity, self._tags = before._identity, before._tags
+
+    def speak_first(self) -> None:
+        """Before a message soon, send what `foreword` has to say by then."""
+        self._has_to_speak = True
+        self._look_due = _NOT_YET
+
+    def send(self, kind: int, created: float, payload: bytes) -> None:
+        """Send a message without waiting for room.
+
+        Raises:
+            Over, Congested, Unsent: It was not sent.
+        """
+        if monotonic() >= self._look_due:
+            self._look()
+        data = pack_header(self._tags[kind], len(payload), self._pid, created) + payload
+        try:
+            if write(self.descriptor, data) == len(data):
+                return
+        except OSError as error:
+            self._fail(error)
+        self._fail(None)
+
+    def append(self, kind: int, created: float, payload: bytes) -> None:
+        """Send a message, whatever the reader is doing.
+
+        Raises:
+            Unsent: It was not sent.
+        """
+        data = b""
+        try:
+            if self._look_due == _NOT_YET:
+                self._be_ready(self._place.read_head())
+            data = pack_header(self._tags[kind], len(payload), self._pid, created) + payload
+            if write(self.descriptor, data) == len(data):
+                return
+        except (OSError, ValueError) as error:
+            self._fail(error)
+        self._fail(None)
+
+    def _fail(self, error: Exception | None) -> NoReturn:
+        """The system refused a message, or took the beginning of it, which does not count."""
+        if error is not None and is_foreign(error):
+            raise error  # by a signal handler, after the message was written
+        self._look_due = _NOT_YET
+        raise Unsent from error
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait a moment for room, each time for longer."""
+        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        time.sleep(self._pause if timeout is None else min(timeout, self._pause))
+
+    def close(self) -> None:
+        """Close the segment, if the descriptor is still ours."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if leads_to(descriptor, self._identity):
+            os.close(descriptor)
+
+    def unread(self, head: Head) -> int:
+        """How many bytes wait in the journal, about."""
+        return head.unread(os.fstat(self.descriptor).st_size)
+
+    # -- looking ------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        now = monotonic()
+        place = self._place
+        try:
+            if not place.is_open():
+                place.reopen()
+                self._held_by = -1
+            if self._held_by != os.getpid():
+                place.hold()
+                self._pid = self._held_by = os.getpid()
+            head = place.read_head()
+            if head.is_over:
+                raise Over
+            head = self._be_ready(head)
+            if not self._is_read_here() and place.try_reader_lock():
+                place.release_reader_lock()  # whoever takes over takes it again
+                raise Over
+            self._bell.ring()
+            if self.unread(head) > self._capacity_bytes:
+                raise Congested(head.is_refused)
+        except (OSError, ValueError) as error:
+            raise Unsent from error
+        self._pause = 0.0
+        if self._has_to_speak:
+            self._speak()
+        self._look_due = now + LOOK_SECONDS if head.next == head.segment else _NOT_YET
+
+    def _be_ready(self, head: Head) -> Head:
+        """Have the segment open that all are to write to."""
+        while head.segment != self.segment or not leads_to(self.descriptor, self._identity):
+            try:
+                self._go_to(head.segment)
+            except OSError:
+                # No descriptor is left, or no right to open it (privileges were dropped):
+                # what is open serves on, as long as it is held.
+                if not self._may_stay():
+                    raise
+                return head
+            before, head = head, self._place.read_head()
+            if head.segment == before.segment:
+                break
+        else:
+            self._place.hold_segment(self.segment)
+        return head
+
+    def _may_stay(self) -> bool:
+        if not leads_to(self.descriptor, self._identity):
+            return False
+        self._place.hold_segment(self.segment)
+        return os.fstat(self.descriptor).st_nlink > 0
+
+    def _go_to(self, number: int) -> None:
+        self._place.hold_segment(number)
+        opened = self._place.open_segment(number, os.O_RDWR | os.O_APPEND)
+        try:
+            framing = Framing.of_segment(os.pread(opened, 8, 0))
+            status = os.fstat(opened)
+            if leads_to(self.descriptor, self._identity):
+                # The number stays: a thread that is about to write to it writes to either.
+                os.dup2(opened, self.descriptor, inheritable=False)
+            else:
+                self.descriptor, opened = opened, -1
+        finally:
+            if opened >= 0:
+                os.close(opened)
+        old, self.segment = self.segment, number
+        self._identity = status.st_dev, status.st_ino
+        self._tags = framing.tags
+        if old and old != number:
+            self._place.let_go_segment(old)
+
+    def _speak(self) -> None:
+        # Marked as done first, since another thread may want something said meanwhile.
+        self._has_to_speak = False
+        try:
+            for note in self._foreword():
+                self.append(note.kind, note.created, note.payload)
+        except BaseException:
+            self._has_to_speak = True
+            raise
