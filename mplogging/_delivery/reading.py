@@ -56,6 +56,7 @@ class Reader:
         self._turnover = Turnover(place, self._segments, self._save, own_segment)
         self.note = Note()
         self.is_final = False  # nobody writes any more: what is cut short stays so
+        self.has_more = False  # the last read brought all that it could
         self.doubtful = 0  # lines that may be there twice
         self._newest = delivery.bounds(time.time())
         self._refused: dict[float, Failed] = {}  # by the period's start
@@ -163,8 +164,9 @@ class Reader:
         data = self._segments.read(number, offset, size)
         if not data:
             return False
+        self.has_more = len(data) == _READ_BYTES
         self._take(Part(number, offset, data))
-        if self.note.places[number] == offset and len(data) == _READ_BYTES:
+        if self.has_more and self.note.places[number] == offset:
             self._read_large(number, offset)
         return self.note.places[number] > offset
 

@@ -16,14 +16,11 @@ from .._wire.frames import LINE, MARK, Batch, Message
 from .._wire.place import Place
 from .._wire.writer import LOOK_SECONDS, JournalWriter, Unsent
 
-# While data comes, the reader looks so often, ever less so; it sleeps only when the
-# next record is sure to ring.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.01
+# While data comes, the reader looks so often, so that frames collect: to wake for each
+# record would halve the speed of all. It sleeps only when the next record is sure to ring.
+_PAUSE = 0.005
 _AWAKE_SECONDS = 2 * LOOK_SECONDS
 _SLEEP_SECONDS = 1.0
-# After a small turn, let frames collect: to wake for each record would halve the
-# speed of all.
-_SMALL_LINES = 200
 _DRAINING_SECONDS = 2.0
 # How often to see to what no message prompts: a disk that refuses lines.
 _TROUBLE_SECONDS = 0.5
@@ -72,23 +69,17 @@ class JournalSource:
         )
         self.reader.take_up()
         delivery.write_own = self._write_own
-        self._pause = _FIRST_PAUSE
         self._awake_until = 0.0
 
     def turn(self) -> None:
-        before = self._delivery.counts["records"]
         if self.reader.turn():
             self._awake_until = time.monotonic() + _AWAKE_SECONDS
-            self._pause = _FIRST_PAUSE
-            if self._delivery.counts["records"] - before < _SMALL_LINES:
-                time.sleep(self._pause)
+            if not self.reader.has_more:
+                time.sleep(_PAUSE)
         elif time.monotonic() < self._awake_until:
-            time.sleep(self._pause)
-            self._pause = min(1.5 * self._pause, _LONGEST_PAUSE)
-        else:
-            if self._bell.wait(self._sleep_seconds()):
-                self._awake_until = time.monotonic() + _AWAKE_SECONDS
-            self._pause = _FIRST_PAUSE
+            time.sleep(_PAUSE)
+        elif self._bell.wait(self._sleep_seconds()):
+            self._awake_until = time.monotonic() + _AWAKE_SECONDS
 
     def _sleep_seconds(self) -> float:
         note = self.reader.note
@@ -99,7 +90,7 @@ class JournalSource:
         while reader.turn():
             pass
         while reader.note.passed_over and time.monotonic() < deadline():
-            time.sleep(_LONGEST_PAUSE)
+            time.sleep(_PAUSE)
             reader.turn()
         reader.end()
         # What comes until all have seen that.
