@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import json
 import logging
+import os
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -74,6 +75,7 @@ def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recov
     try:
         place = Place.open(path)
     except MPLoggingError as error:
+        _clear_away(path)
         return Recovery(path, problem=str(error))
     try:
         if not place.try_reader_lock() or place.is_held():
@@ -89,6 +91,8 @@ def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recov
 
 def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
     described = _description(place)
+    if described is None:
+        return Recovery(place.path)
     has_crashed = described["boot"] != boot_id()
     if not (is_forced or is_trial):
         if has_crashed:
@@ -131,10 +135,22 @@ def _told(reader: Reader) -> str:
     return f"{count} records to recover" if count else "nothing to recover"
 
 
-def _description(place: Place) -> dict[str, Any]:
+def _clear_away(path: str) -> None:
+    """Remove the directory if it is empty, as one who was killed at its removal leaves it."""
+    with contextlib.suppress(OSError):
+        if time.time() - os.stat(path).st_mtime > _UNFINISHED_SECONDS:
+            os.rmdir(path)
+
+
+def _description(place: Place) -> dict[str, Any] | None:
+    """What `describe` said; None if the directory was just being removed, and is gone now."""
     try:
         described = json.loads(place.read_recovery())
     except (FileNotFoundError, ValueError):
+        # It goes first when a directory is removed, and comes last when one is made.
+        if place.read_head().is_over:
+            place.remove()
+            return None
         if time.time() - place.made_at() > _UNFINISHED_SECONDS:
             place.remove()
             raise _NotNow("was never finished: removed") from None

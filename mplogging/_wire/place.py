@@ -313,7 +313,8 @@ class Place:
     def remove(self) -> None:
         """Remove all that is in it, and then the directory, if it still has its name."""
         with contextlib.suppress(OSError):
-            for name in self.names():
+            # The note last: who is killed at it leaves what can be seen to be over.
+            for name in sorted(self.names(), key=lambda name: (name == _NOTE, name != _RECOVERY)):
                 with contextlib.suppress(OSError):
                     self.unlink(name)
             here, there = os.fstat(self._descriptor), os.lstat(self.path)
