@@ -137,6 +137,7 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
         raise
     if _attached is not None:
         _attached.detach()
+        _attached.handler.leave()
         _attached.close()
     attachment = Attachment(address, channel, config, handler)
     attachment.install()
