@@ -73,6 +73,7 @@ class Run:
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
         self._is_abandoned = False
+        self._is_left = False  # is there something in the journal still?
         self._unfinished: dict[str, int] = {}
         self._undo: contextlib.ExitStack | None = None
         with contextlib.ExitStack() as undo:
@@ -294,6 +295,7 @@ class Run:
             listener.abandon()
         left = listener.queue.left()
         if left:
+            self._is_left = True
             self._unfinished[repr(self.file)] = left
 
     def _release_file(self) -> None:
@@ -310,7 +312,7 @@ class Run:
     def _remove_place(self) -> None:
         # What is left in it is for those who are still attached, or for the next session.
         place = self._place
-        if place is not None and not self._unfinished and not place.is_held():
+        if place is not None and not self._is_left and not place.is_held():
             place.remove()
 
 

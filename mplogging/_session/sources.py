@@ -138,6 +138,7 @@ class QueueSource:
         self._marks: dict[bytes, threading.Event] = {}
         self._due: list[threading.Event] = []
         self._numbers = itertools.count()
+        self._is_finished = False
         delivery.on_mark = self._take_mark
 
     def turn(self) -> None:
@@ -216,8 +217,11 @@ class QueueSource:
                 break
             self._delivery.deliver(batch)
         self._settle_marks()
+        self._is_finished = True
 
     def left(self) -> int:
+        if self._is_finished:
+            return 0
         try:
             return max(1, int(self._queue.qsize()))
         except Exception:
