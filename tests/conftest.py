@@ -85,9 +85,12 @@ def eventually(condition, seconds: float = 5.0) -> None:
 
 
 def texts(directory: Path) -> dict[str, str]:
-    """Every regular file below the directory, by its name from there, with its text."""
+    """Every regular file below the directory, by its name from there, with its text.
+
+    But for what a session that runs, or was killed, has beside its log.
+    """
     return {
         str(path.relative_to(directory)): path.read_bytes().decode("utf-8", "surrogateescape")
         for path in sorted(directory.rglob("*"))
-        if path.is_file() and not path.is_symlink()
+        if path.is_file() and not path.is_symlink() and ".mplogging-" not in str(path)
     }

@@ -14,6 +14,8 @@ from conftest import eventually
 from ledgers import accepted, all_have, prepare
 
 import mplogging
+from mplogging._delivery.recovery import recover
+from mplogging._wire.where import leftovers
 
 METHODS = multiprocessing.get_all_start_methods()
 # All but what CPython 3.12 and later say of any fork in a process that has threads.
@@ -37,6 +39,13 @@ def end(processes, directory: Path) -> None:
     for process in processes:
         process.join()
         process.close()
+
+
+def sweep(directory: Path) -> int:
+    """Recover what dead sessions have left beside their log; returns how many records."""
+    found = [recover(path) for path in leftovers([str(directory)])]
+    assert not any(done.problem or done.left for done in found), found
+    return sum(done.records for done in found)
 
 
 class Program:

@@ -17,9 +17,9 @@ from concurrent.futures import ProcessPoolExecutor
 import jobs
 import pytest
 from conftest import texts
+from processes import sweep
 
 import mplogging
-from mplogging._session.listener import STOP
 from mplogging._wire.frames import LINE, MARK
 
 FORMAT = "%(levelname)s %(processName)s %(name)s %(message)s"
@@ -356,6 +356,10 @@ def test_a_pool_outlives_its_session(new_session, directory):
         for number in range(3):
             with new_session():
                 pool.map(jobs.decorated, [number])
+            assert len(list(directory.glob(".mplogging-*"))) == 1  # that of the last
+        pool.terminate()
+        pool.join()
+    assert sweep(directory) == 0
     assert lines_in(directory) == ["decorated 0", "decorated 1", "decorated 2"]
 
 
@@ -594,7 +598,7 @@ def test_what_cannot_go_to_the_workers_is_done_here(directory, context, obstacle
 
 @pytest.mark.parametrize("kind", ["queue", "manager"])
 def test_over_a_queue(new_session, directory, context, kind):
-    """The same session, where there is no pipe."""
+    """The same session, where there is no journal."""
     manager = context.Manager() if kind == "manager" else None
     queue = context.Queue() if manager is None else manager.Queue()
     with new_session(queue=queue) as session:
@@ -702,7 +706,7 @@ def test_flush_and_stats(new_session, directory, context):
         assert 1 <= stats.workers <= 2
         assert stats.bytes == len("\n".join(lines_in(directory))) + 1
     assert session.stats() == stats
-    assert stats[3:] == (0, 0, 0, 0, 0, 0, {})
+    assert stats[3:] == (0, 0, 0, 0, 0, 0, 0, {})
 
 
 def test_stopping_may_take_for_ever(new_session, directory):
@@ -732,7 +736,7 @@ def test_foreign_objects_in_the_queue(new_session, directory):
             logging.info("before %r", item)
             queue.put(item)
         logging.info("after")
-    assert [line for line in lines_in(directory) if "through the pipe" not in line] == [
+    assert [line for line in lines_in(directory) if "is no record" not in line] == [
         "before None", "before 'text'", "before (1, 2)", "after", "3 in all: corrupt",
     ]  # fmt: skip
     assert session.stats().corrupt == 3
@@ -772,7 +776,7 @@ def test_what_cannot_be_unpickled_in_the_queue(new_session, directory):
             queue.put(item)
         logging.info("after")
         assert session.flush(10)
-        attachment.handler.queue.send(MARK, 0.0, STOP)
+        attachment.handler.queue.send(MARK, 0.0, b"no mark of ours")
         queue.put(Unloadable())
         logging.info("at the end")
     lines = lines_in(directory)
@@ -894,13 +898,16 @@ def test_an_unwritable_place(tmp_path, runtime_directory):
 
 
 def test_a_session_directory_that_cannot_be_made(new_session, directory, tmp_path, monkeypatch):
-    """The error names the directory; the log has not been touched."""
+    """The error names each that was tried; the log is as empty as it was."""
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     (tmp_path / "file").write_text("")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
-    with pytest.raises(mplogging.SessionError, match=re.escape(str(tmp_path / "file"))):
-        new_session().start()
-    assert not directory.exists()
+    directory.mkdir()
+    directory.chmod(0o777)  # anybody could put another in its place
+    for place in (directory, tmp_path / "file"):
+        with pytest.raises(mplogging.SessionError, match=re.escape(str(place))):
+            new_session().start()
+    assert lines_in(directory) == []
 
 
 def test_errors_survive_pickling():

@@ -235,9 +235,10 @@ def test_a_second_control_c(tmp_path):
 begun = threading.Event()
 class Slow(logging.Handler):
     def emit(self, record):
-        if record.getMessage() == "record 15":
+        is_last = record.getMessage() == "record 19"
+        if is_last:
             begun.set()  # all are logged by now
-        threading.Event().wait(0.02)
+        threading.Event().wait(0.3 if is_last else 0.02)
 
 def interrupt():
     begun.wait(20)
