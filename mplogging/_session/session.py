@@ -43,8 +43,9 @@ class LogSession:
             journal, with that queue's guarantees.
         autoAttach: Attach all children of `multiprocessing`, and forked ones,
             without code of theirs.
-        handleSignals: On SIGTERM or SIGHUP, unless the program handles it, write
-            everything and then end as without us.
+        handleSignals: On SIGTERM or SIGHUP that the program has left at their default,
+            write everything and then end as without us. Process 1 of a container
+            has no such default: there they are left alone.
         stopTimeout: Seconds that leaving may take.
         handlerCapacity: How many records may wait for each further handler.
         handlerOverflow: "drop" or "block", when that many wait.
@@ -71,7 +72,7 @@ class LogSession:
         dropBelow: int | str | None = None,
         queue: Any = None,
         autoAttach: bool = True,
-        handleSignals: bool = False,
+        handleSignals: bool = True,
         stopTimeout: float = 10.0,
         handlerCapacity: int = 10_000,
         handlerOverflow: str = "drop",

@@ -31,6 +31,8 @@ class Signals:
         self._is_over = False
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread can set a signal's handler
+        if self._pid == 1:
+            return  # the kernel lets these pass it by: to end it now would be new
         for name in _SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import texts
+from processes import sweep
 
 import mplogging
 from mplogging._session.signals import Signals
@@ -29,7 +30,7 @@ def meet(number):
 
 """
 LOGGING = """
-with mplogging.LogSession(sys.argv[1], handleSignals=True, format="%(message)s") as session:
+with mplogging.LogSession(sys.argv[1], format="%(message)s") as session:
     for number in range(2000):
         log.info("record %d", number)
 """
@@ -125,7 +126,7 @@ def pause():  # one who is here holds no lock of the pool, whose `terminate` can
     pausing.release()
     signal.pause()
 
-with mplogging.LogSession(sys.argv[1], handleSignals=True, format="%(message)s"):
+with mplogging.LogSession(sys.argv[1], format="%(message)s"):
     pool = multiprocessing.get_context("fork").Pool(2)
     pool.map(work, range(50))
     processes = pool._pool[:]
@@ -155,7 +156,7 @@ def test_forked_child_that_runs_no_bytecode(tmp_path):
 def check():
     sys.exit(signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL)
 
-with mplogging.LogSession(sys.argv[1], handleSignals=True, format="%(message)s"):
+with mplogging.LogSession(sys.argv[1], format="%(message)s"):
     child = multiprocessing.get_context("fork").Process(target=check)
     child.start()
     child.join()
@@ -184,7 +185,7 @@ def interrupt():
 
 threading.Thread(target=interrupt, daemon=True).start()
 session = mplogging.LogSession(
-    sys.argv[1], handleSignals=True, format="%(message)s", handlers=[Slow()]
+    sys.argv[1], format="%(message)s", handlers=[Slow()]
 )
 session.start()
 for number in range(2000):
@@ -219,7 +220,7 @@ sys.exit(f"no effect {errors}")
 def test_after_a_stop_in_another_thread(tmp_path):
     """Only the main thread can give a signal back; it ends the program all the same."""
     program = """
-with mplogging.LogSession(sys.argv[1], handleSignals=True, format="%(message)s") as session:
+with mplogging.LogSession(sys.argv[1], format="%(message)s") as session:
     log.info("record 0")
     thread = threading.Thread(target=session.stop)
     thread.start()
@@ -272,13 +273,26 @@ class Stuck(logging.Handler):
         threading.Event().wait(60)
 
 with mplogging.LogSession(
-    sys.argv[1], handleSignals=True, format="%(message)s", handlers=[Stuck()], stopTimeout=0.5
+    sys.argv[1], format="%(message)s", handlers=[Stuck()], stopTimeout=0.5
 ):
     log.info("record 0")
     meet(signal.SIGTERM)
 """
     status, lines, _ = run(program, tmp_path)
     assert (status, lines[:1]) == (-signal.SIGTERM, records(1))
+
+
+def test_not_asked_for(tmp_path):
+    """With handleSignals=False, the signal's default ends the program at once."""
+    program = """
+with mplogging.LogSession(sys.argv[1], handleSignals=False, format="%(message)s"):
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    log.info("record 0")
+    meet(signal.SIGTERM)
+"""
+    status, lines, errors = run(program, tmp_path)
+    assert (status, lines, errors) == (-signal.SIGTERM, records(1), "")
+    assert sweep(tmp_path / "logs") == 0
 
 
 # --- the pieces ------------------------------------------------------------------------
@@ -290,6 +304,14 @@ def test_in_another_thread(default_sigterm):
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_in_process_1(default_sigterm, monkeypatch):
+    """There, signals have no default effect, and go on having none."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    signals = Signals(lambda: None, lambda: False)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    signals.restore()
 
 
 def test_restore(default_sigterm):
