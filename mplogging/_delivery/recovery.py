@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from .._errors import MPLoggingError
 from .._file.handler import DatedFileHandler
+from .._wire.bell import remove_bell
 from .._wire.drops import read_drops
 from .._wire.place import Place
 from .._wire.where import boot_id, is_shared_with_other_machines
@@ -52,9 +53,11 @@ class _NotNow(Exception):
     """This directory can't be recovered, or not by itself; `args[0]` says why."""
 
 
-def describe(file: DatedFileHandler | None) -> bytes:
-    """What `recover` has to know of a session with this file."""
-    described: dict[str, Any] = {"version": _VERSION, "boot": boot_id(), "file": None}
+def describe(file: DatedFileHandler | None, bells: list[str]) -> bytes:
+    """What `recover` has to know of a session: its file, and where its bell may hang."""
+    described: dict[str, Any] = {
+        "version": _VERSION, "boot": boot_id(), "file": None, "bells": bells,
+    }  # fmt: skip
     if file is not None:
         described["file"] = {name: _plain(value) for name, value in file.settings.items()}
         formatter = file.formatter
@@ -126,6 +129,8 @@ def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
                 records, place.path, " (at least once: the machine crashed)" * has_crashed,
             )  # fmt: skip
         if not left:
+            for bell in described["bells"]:
+                remove_bell(bell)
             place.remove()
         return Recovery(place.path, records, left, doubtful)
 

@@ -26,7 +26,7 @@ from .._wire.bell import Bell
 from .._wire.drops import read_drops
 from .._wire.place import ENVIRONMENT, Place, is_open_here
 from .._wire.processes import this_process
-from .._wire.where import candidates, leftovers, make_place, runtime_directories
+from .._wire.where import bell_paths, candidates, leftovers, make_place
 from .._worker.attaching import (
     Attachment,
     attached,
@@ -173,8 +173,9 @@ class Run:
         self._place = place = make_place(directories)
         undo.callback(place.close)  # twice does no harm
         undo.callback(self._remove_place)
-        place.write_recovery(describe(file))
-        self._bell = bell = Bell.make(runtime_directories())
+        bells = bell_paths(place)
+        place.write_recovery(describe(file, bells))
+        self._bell = bell = Bell.make(bells)
         undo.callback(bell.close)
         undo.callback(bell.remove)
         config = self._make_config(bell.path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import select
 import stat
 import time
@@ -36,10 +35,9 @@ class Bell:
                 self._open()
 
     @classmethod
-    def make(cls, directories: list[str]) -> Bell:
-        """A new one, in the first of these directories that takes it."""
-        for directory in directories:
-            path = os.path.join(directory, f"mplogging-{os.geteuid()}-{secrets.token_hex(5)}.bell")
+    def make(cls, paths: list[str]) -> Bell:
+        """A new one, at the first of these that can be made."""
+        for path in paths:
             try:
                 os.mkfifo(path, 0o600)
             except OSError:
@@ -50,7 +48,7 @@ class Bell:
     def _open(self) -> None:
         descriptor = os.open(self.path, _FLAGS)
         status = os.fstat(descriptor)
-        if not stat.S_ISFIFO(status.st_mode) or status.st_uid != os.geteuid():
+        if not _is_bell(status):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "no bell of ours", self.path)
         self._descriptor, self._inode = descriptor, status.st_ino
@@ -84,11 +82,21 @@ class Bell:
     def remove(self) -> None:
         """Remove it, which those who have it open don't notice."""
         if self.path:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)
+            remove_bell(self.path)
 
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
         if self._is_ours():
             os.close(self._descriptor)
         self._descriptor = -1
+
+
+def remove_bell(path: str) -> None:
+    """Remove this one, of a session that is over, if it is still there."""
+    with contextlib.suppress(OSError):
+        if _is_bell(os.lstat(path)):
+            os.unlink(path)
+
+
+def _is_bell(status: os.stat_result) -> bool:
+    return stat.S_ISFIFO(status.st_mode) and status.st_uid == os.geteuid()

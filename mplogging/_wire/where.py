@@ -51,6 +51,12 @@ def runtime_directories() -> list[str]:
     return [*found, os.path.abspath(tempfile.gettempdir())]
 
 
+def bell_paths(place: Place) -> list[str]:
+    """Where the bell of this place may hang, under a name that is no other's."""
+    name = os.path.basename(place.path).lstrip(".") + ".bell"
+    return [os.path.join(directory, name) for directory in runtime_directories()]
+
+
 def make_place(directories: list[str]) -> Place:
     """Make a session's directory in the first of these that is fit for it.
 

@@ -137,7 +137,8 @@ class JournalChannel:
         if not self._is_read_here and not self._is_read():
             is_all_read = self.direct(file).take_over()
             if is_all_read and not self.place.is_held():
-                self.place.remove()  # the last one does that
+                self._bell.remove()  # the last one does that
+                self.place.remove()
 
     def drop_count(self) -> DropCount:
         return DropCount(self.place)
