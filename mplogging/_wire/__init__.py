@@ -1,13 +1,14 @@
 """How messages travel between processes. Knows of no file format and no handler.
 
-    Message ─ frame ─ pipe.PipeWriter ═══ the pipe ═══ pipe.PipeReader ─ frames.Decoder ─ Batch
-                                                   │
-                                place: the private directory that it stands in
-                                drops: what a process had to drop, beside it
+    Message ─ writer ── one write a frame ══ segment ══ segments.read ─ frames ─ Run
+                                                │
+          place: the private directory that segments, note and locks stand in
+          note: how far its reader is; turnover: from one segment to the next
+          bell: wakes the reader; drops: what a process had to drop
 
 Rules of this wing:
 - What a message means is not known here: a payload is bytes.
-- `frames` is pure: no file, clock or process.
+- `frames` and `note` are pure: no file, clock or process.
 - A session's directory is entered by `place` alone, which checks whose it is.
 - Nobody waits for a process that may be dead: locks are the kernel's.
 """

@@ -8,11 +8,8 @@
         dropped-4711-…          what worker 4711 had to drop (`drops`)
 
 It is checked when it is entered, and reached through its descriptor from then on, so
-that nobody can put another in its place. The locks are POSIX locks on bytes of the
-note: one byte for who reads, one for all who are attached, one for each segment's
-writers. They are a process's own, whatever it forks and whoever has copies of its
-descriptors, and the kernel drops them when it dies. (It drops them too when the
-process closes any descriptor of that file, so it is opened once.)
+that nobody can put another in its place. Its note is opened once in a process, for the
+sake of the locks on it (`locks`).
 """
 
 from __future__ import annotations
@@ -22,25 +19,17 @@ import errno
 import os
 import secrets
 import stat
-import time
 import weakref
 
 from .._errors import SessionClosedError, SessionError, UnsafeSessionError
+from .descriptors import leads_to, lifted
+from .locks import Locks
 from .note import HEAD_BYTES, NOTE_BYTES, Head, Note
-
-try:
-    import fcntl
-    import resource
-except ImportError:  # no POSIX system: a queue stands in for the journal
-    pass
 
 ENVIRONMENT = "MPLOGGING_SESSION"
 _NOTE, _CONFIG, _RECOVERY, _SEGMENT = "note", "config", "recovery", "journal-"
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-# Far above what a note has: a lock needs no byte that exists.
-_READER, _ATTACHED, _WRITERS = 1 << 32, (1 << 32) + 1, 1 << 33
-_PATIENCE = 1.0  # seconds
 
 
 def prefix() -> str:
@@ -48,13 +37,12 @@ def prefix() -> str:
     return f".mplogging-{os.geteuid()}-"
 
 
-class Place:
+class Place(Locks):
     """A session's directory, opened."""
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
-        self._note = -1
         self._identity = (0, 0)  # of the note, which tells whether a descriptor is still ours
         self._log_path = ""  # as saved last
         _open_places.add(self)
@@ -72,7 +60,7 @@ class Place:
         os.mkdir(path, 0o700)
         place = cls(path, -1)
         try:
-            place._descriptor = _lifted(os.open(path, _DIRECTORY | _SAFE))
+            place._descriptor = lifted(os.open(path, _DIRECTORY | _SAFE))
             place._check_directory()
             place._open_note(os.O_CREAT | os.O_EXCL)
             if not place.try_reader_lock():
@@ -100,7 +88,7 @@ class Place:
         """
         place = cls(path, -1)
         try:
-            place._descriptor = _lifted(os.open(path, _DIRECTORY | _SAFE))
+            place._descriptor = lifted(os.open(path, _DIRECTORY | _SAFE))
         except (FileNotFoundError, ValueError):
             raise SessionClosedError(
                 f"the session at {path!r} is over, or there never was one"
@@ -141,7 +129,7 @@ class Place:
 
     def _open_note(self, flags: int = 0) -> None:
         # To a number far up before there is a lock: closing the other would drop it.
-        self._note = _lifted(self.open_file(_NOTE, os.O_RDWR | flags))
+        self._note = lifted(self.open_file(_NOTE, os.O_RDWR | flags))
         status = os.fstat(self._note)
         self._identity = status.st_dev, status.st_ino
 
@@ -157,7 +145,7 @@ class Place:
             UnsafeSessionError: Another has been put in its place.
         """
         identity = self._identity
-        self._descriptor = _lifted(os.open(self.path, _DIRECTORY | _SAFE))
+        self._descriptor = lifted(os.open(self.path, _DIRECTORY | _SAFE))
         self._check_directory()
         self._open_note()
         if self._identity != identity:
@@ -187,7 +175,7 @@ class Place:
 
     def open_segment(self, number: int, flags: int) -> int:
         """A descriptor for a segment of the journal, at a number that programs hardly use."""
-        return _lifted(self.open_file(f"{_SEGMENT}{number}", flags))
+        return lifted(self.open_file(f"{_SEGMENT}{number}", flags))
 
     def remove_segment(self, number: int) -> None:
         """All of it is read, and nobody writes to it."""
@@ -240,74 +228,6 @@ class Place:
             self._log_path = log_path
         os.pwrite(self._note, note.dump(), 0)
 
-    # -- the locks --------------------------------------------------------------------------
-
-    def try_reader_lock(self) -> bool:
-        """Be the one who reads, if nobody is."""
-        return self._try_lock(_READER)
-
-    def release_reader_lock(self) -> None:
-        """Let another read."""
-        self._unlock(_READER)
-
-    def hold(self) -> None:
-        """Be attached: as long as this process lives, or `let_go`, it is no leftover."""
-        self._share(_ATTACHED)
-
-    def hold_segment(self, number: int) -> None:
-        """Be one of those who write to this segment."""
-        self._share(_WRITERS + number)
-
-    def let_go_segment(self, number: int) -> None:
-        """Be none of them any more."""
-        self._unlock(_WRITERS + number)
-
-    def is_held(self) -> bool:
-        """True if another process is attached."""
-        return self._is_shared(_ATTACHED)
-
-    def is_segment_held(self, number: int) -> bool:
-        """True if another process writes to this segment."""
-        return self._is_shared(_WRITERS + number)
-
-    def let_go(self) -> None:
-        """Be attached no more."""
-        self._unlock(_ATTACHED)
-
-    def _try_lock(self, byte: int) -> bool:
-        try:
-            fcntl.lockf(self._note, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise
-            return False
-        return True
-
-    def _share(self, byte: int) -> None:
-        # Whoever looks who has it has it alone for a moment. One that was stopped just
-        # then is alive, and what it guards is safe.
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.lockf(self._note, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, byte)
-                return
-            except OSError as error:
-                if error.errno not in (errno.EACCES, errno.EAGAIN):
-                    raise
-                if time.monotonic() >= deadline:
-                    return
-                time.sleep(0.001)
-
-    def _is_shared(self, byte: int) -> bool:
-        """True if another process has it; afterwards we have not."""
-        if not self._try_lock(byte):
-            return True
-        self._unlock(byte)
-        return False
-
-    def _unlock(self, byte: int) -> None:
-        fcntl.lockf(self._note, fcntl.LOCK_UN, 1, byte)
-
     # -- its end ----------------------------------------------------------------------------
 
     def remove(self) -> None:
@@ -344,32 +264,3 @@ def is_open_here(path: str) -> bool:
         identity = status.st_dev, status.st_ino
         return any(leads_to(place._descriptor, identity) for place in list(_open_places))
     return False
-
-
-def leads_to(descriptor: int, identity: tuple[int, int]) -> bool:
-    """True if the descriptor is open, and to this file."""
-    if descriptor < 0:
-        return False
-    try:
-        status = os.fstat(descriptor)
-    except OSError:
-        return False
-    return (status.st_dev, status.st_ino) == identity
-
-
-def _lifted(descriptor: int) -> int:
-    """The same under a number that the program's own files hardly get.
-
-    A daemon that closes all descriptors, and then opens files of its own, must not
-    find our records in them.
-    """
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    least = min(soft * 3 // 4, 900) if soft != resource.RLIM_INFINITY else 900
-    if descriptor >= least:
-        return descriptor
-    try:
-        lifted = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
-    except OSError:
-        return descriptor  # none is free up there
-    os.close(descriptor)
-    return lifted

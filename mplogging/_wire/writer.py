@@ -22,9 +22,10 @@ from typing import Callable, NoReturn
 
 from .._errors import is_foreign
 from .bell import Bell
+from .descriptors import leads_to
 from .frames import Framing, Message, pack_header
 from .note import Head
-from .place import Place, leads_to
+from .place import Place
 
 LOOK_SECONDS = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05

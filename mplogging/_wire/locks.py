@@ -1,0 +1,93 @@
+"""The locks of a place, which tell who lives: POSIX locks on bytes of its note.
+
+One byte is for who reads, one for all who are attached, one for each segment's writers.
+They are a process's own, whatever it forks and whoever has copies of its descriptors,
+and the kernel drops them when it dies. (It drops them too when the process closes any
+descriptor of that file, so it is opened once.)
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+
+try:
+    import fcntl
+except ImportError:  # no POSIX system: a queue stands in for the journal
+    pass
+
+# Far above what a note has: a lock needs no byte that exists.
+_READER, _ATTACHED, _WRITERS = 1 << 32, (1 << 32) + 1, 1 << 33
+_PATIENCE = 1.0  # seconds
+
+
+class Locks:
+    """Those of an open note."""
+
+    _note = -1  # its descriptor
+
+    def try_reader_lock(self) -> bool:
+        """Be the one who reads, if nobody is."""
+        return self._try_lock(_READER)
+
+    def release_reader_lock(self) -> None:
+        """Let another read."""
+        self._unlock(_READER)
+
+    def hold(self) -> None:
+        """Be attached: as long as this process lives, or `let_go`, it is no leftover."""
+        self._share(_ATTACHED)
+
+    def hold_segment(self, number: int) -> None:
+        """Be one of those who write to this segment."""
+        self._share(_WRITERS + number)
+
+    def let_go_segment(self, number: int) -> None:
+        """Be none of them any more."""
+        self._unlock(_WRITERS + number)
+
+    def is_held(self) -> bool:
+        """True if another process is attached."""
+        return self._is_shared(_ATTACHED)
+
+    def is_segment_held(self, number: int) -> bool:
+        """True if another process writes to this segment."""
+        return self._is_shared(_WRITERS + number)
+
+    def let_go(self) -> None:
+        """Be attached no more."""
+        self._unlock(_ATTACHED)
+
+    def _try_lock(self, byte: int) -> bool:
+        try:
+            fcntl.lockf(self._note, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            return False
+        return True
+
+    def _share(self, byte: int) -> None:
+        # Whoever looks who has it has it alone for a moment. One that was stopped just
+        # then is alive, and what it guards is safe.
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.lockf(self._note, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, byte)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    raise
+                if time.monotonic() >= deadline:
+                    return
+                time.sleep(0.001)
+
+    def _is_shared(self, byte: int) -> bool:
+        """True if another process has it; afterwards we have not."""
+        if not self._try_lock(byte):
+            return True
+        self._unlock(byte)
+        return False
+
+    def _unlock(self, byte: int) -> None:
+        fcntl.lockf(self._note, fcntl.LOCK_UN, 1, byte)
