@@ -15,7 +15,7 @@ from typing import Callable
 
 from .._file.finding import lines_found
 from .._file.unwritten import Failed
-from .._wire.frames import HEADER_BYTES, RECORD, Message, Run
+from .._wire.frames import EVER, HEADER_BYTES, RECORD, Message, Run
 from .._wire.note import Intent, Note, Stretch
 from .._wire.place import Place
 from .._wire.segments import Part, Segments
@@ -27,7 +27,6 @@ from .progress import Progress
 _READ_BYTES = 1 << 17
 # Seconds between two attempts while the log refuses lines.
 _RETRY_SECONDS = 0.5
-_EVER = (float("-inf"), float("inf"))
 
 
 class Reader:
@@ -127,7 +126,7 @@ class Reader:
 
     def _all_runs(self, stretch: Stretch) -> list[Run]:
         return [
-            self._segments.framing.decode(part.data, *_EVER, is_final=True)
+            self._segments.framing.decode(part.data, *EVER, is_final=True)
             for part in self._segments.parts(stretch, _READ_BYTES)
         ]
 
@@ -214,7 +213,7 @@ class Reader:
         """Deal with one frame, whose time is beyond the calendar; returns where it ends."""
         header = part.data[at : at + HEADER_BYTES]
         stop = at + (self._segments.framing.frame_bytes(header) or len(part.data))
-        run = self._segments.framing.decode(part.data[:stop], *_EVER, at=at)
+        run = self._segments.framing.decode(part.data[:stop], *EVER, at=at)
         self._take_run(part, run, period, part.stretch(at, stop), is_retry)
         return stop
 
@@ -352,7 +351,7 @@ class Reader:
         stretch = intent.stretch
         number, start, stop = stretch
         part = Part(number, start, self._segments.read(number, start, stop - start))
-        run = self._segments.framing.decode(part.data, *_EVER, is_final=True)
+        run = self._segments.framing.decode(part.data, *EVER, is_final=True)
         identity = intent.device, intent.inode
         found = lines_found(path, identity, intent.end, run.lines, self._file.line_end)
         if found is None:

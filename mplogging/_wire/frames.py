@@ -25,6 +25,8 @@ _HEADER = struct.Struct("<QIId")
 HEADER_BYTES = _HEADER.size
 _QUICK_HEADER = struct.Struct("<QI4xd")  # all that a mere line is asked for
 pack_header = _HEADER.pack
+# As the bounds of `decode`: lines of any time, also of none (nan, inf).
+EVER = (float("-inf"), float("inf"))
 
 LINE, RECORD, HELLO, DROPPED, MARK = KINDS = range(1, 6)
 START = 6  # the first frame of a segment, which shows its cookie
@@ -91,13 +93,13 @@ class Framing:
 
     def stop_of_lines(self, data: bytes, at: int, stop: int, count: int) -> int:
         """Where so many of the lines of a stretch of whole frames end."""
-        infinity = float("inf")
         while count and at < stop:
-            length = self.frame_bytes(data[at : at + HEADER_BYTES])
-            following = at + (length or stop)
-            count -= len(self.decode(data[at:following], -infinity, infinity).lines)
+            # Not by the length that a frame tells, which may have been cut short.
+            following = data.find(self.mark, at + 1, stop)
+            following = stop if following < 0 else following
+            count -= len(self.decode(data[at:following], *EVER).lines)
             at = following
-        return min(at, stop)
+        return at
 
     def frame_bytes(self, header: bytes) -> int | None:
         """How long the frame with this header says that it is; None if it is none."""
@@ -118,7 +120,8 @@ class Framing:
         """The messages from a position in `data` on.
 
         Args:
-            start, end: It stops at the first line whose `created` is not in [start, end).
+            start, end: It stops at the first line whose `created` is not in [start, end);
+                with `EVER` at none.
             is_final: Nobody is writing to it any more: what is cut short stays so.
             makes_lines: Records whose lines their worker could not make as asked are
                 wanted one by one; else they are lines like any other.
@@ -144,6 +147,7 @@ class Framing:
         unpack, add_line, kinds = _QUICK_HEADER.unpack_from, lines.append, self._kinds
         quick_tag = -1 if is_careful else self.line_tag
         start, end = float(start), float(end)  # to compare with an int costs 0.06 µs a line
+        is_ever = (start, end) == EVER
         size, last_header = len(data), len(data) - HEADER_BYTES
         others = torn = 0
         while position <= last_header:
@@ -170,7 +174,7 @@ class Framing:
                 break
             if line is None:
                 others += 1
-            elif start <= created < end:
+            elif is_ever or start <= created < end:
                 add_line(line)
             else:
                 run = Run(lines, events, position, created, torn=torn)

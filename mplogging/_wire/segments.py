@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .frames import HEADER_BYTES, START, Framing
+from .frames import EVER, START, Framing
 from .note import Stretch
 from .place import Place
 
@@ -75,26 +75,18 @@ class Segments:
 
     def parts(self, stretch: Stretch, size: int) -> Iterator[Part]:
         """A stretch in pieces of whole frames, of about this size."""
-        start = stretch.start
+        start, wanted = stretch.start, size
         while start < stretch.stop:
-            data = self.read(stretch.segment, start, min(size, stretch.stop - start))
-            stop = self._whole_frames(data)
-            if not stop:
-                length = self.framing.frame_bytes(data[:HEADER_BYTES]) or len(data)
-                data = self.read(stretch.segment, start, min(length, stretch.stop - start))
-                stop = len(data)
-            if not stop:
-                return
-            yield Part(stretch.segment, start, data[:stop])
-            start += stop
-
-    def _whole_frames(self, data: bytes) -> int:
-        at = 0
-        while length := self.framing.frame_bytes(data[at : at + HEADER_BYTES]):
-            if at + length > len(data):
-                break
-            at += length
-        return at
+            data = self.read(stretch.segment, start, min(wanted, stretch.stop - start))
+            is_rest = len(data) < wanted or start + len(data) == stretch.stop
+            stop = len(data) if is_rest else self.framing.decode(data, *EVER).stop
+            if stop:
+                yield Part(stretch.segment, start, data[:stop])
+                start, wanted = start + stop, size
+            elif is_rest:
+                return  # the segment has been cut
+            else:
+                wanted *= 2  # a frame larger than that
 
     def remove(self, number: int) -> None:
         """It is read, and nobody writes to it."""

@@ -8,6 +8,7 @@ import pytest
 
 from mplogging._wire.frames import (
     DROPPED,
+    EVER,
     HEADER_BYTES,
     HELLO,
     LINE,
@@ -20,7 +21,7 @@ from mplogging._wire.frames import (
 )
 
 FRAMING = Framing(b"\x00lot")
-EVER = float("-inf"), float("inf")
+WILD_TIMES = float("nan"), float("inf"), -float("inf"), 1e300
 START_TIME, END_TIME = 100.0, 200.0
 
 
@@ -201,3 +202,26 @@ def test_decoding_goes_on_from_any_frame():
     data = framed(line(0), line(1), line(2))
     run = FRAMING.decode(data, *EVER, at=len(framed(line(0))))
     assert (run.lines, run.stop) == (payloads(line(1), line(2)), len(data))
+
+
+def test_lines_of_no_possible_time_are_lines():
+    """Where any time will do, it is no reason to stop."""
+    wild = [line(number, created=created) for number, created in enumerate(WILD_TIMES)]
+    messages = [line(8), *wild, line(9)]
+    data = framed(*messages)
+    run = FRAMING.decode(data, *EVER)
+    assert (run.lines, run.stop, run.stray) == (payloads(*messages), len(data), None)
+    for count in range(len(messages) + 1):
+        stop = len(framed(*messages[:count]))
+        assert FRAMING.stop_of_lines(data, 0, len(data), count) == stop
+
+
+@pytest.mark.parametrize("claimed", [0, 30, 60, 100, 500, 5000])
+def test_where_some_of_the_lines_end_behind_a_frame_that_was_cut_short(claimed):
+    """Whatever length it claims, the lines after it are counted one by one."""
+    for cut in range(1, min(len(framed(line(9, claimed))), 120)):
+        rest = [line(number, 3 * number) for number in range(5)]
+        data = framed(line(9, claimed))[:cut] + framed(*rest)
+        for count in range(1, 6):
+            stop = cut + len(framed(*rest[:count]))
+            assert FRAMING.stop_of_lines(data, 0, len(data), count) == stop
