@@ -105,6 +105,8 @@ class Delivery:
 
     def offer(self, message: Message) -> None:
         """Hand on the record of a RECORD whose line has been seen to."""
+        if not self._sidelines:
+            return  # to unpickle it for nobody might run code of the program's
         try:
             self._offer(split_record(message.payload)[2])
         except Exception as error:

@@ -44,7 +44,9 @@ class Progress:
 
     def announce(self, file: AppendFile, end: int, chunks: Sequence[bytes]) -> None:
         """Note what is about to be written; the write before, if there was one, is done."""
-        self.settle(self._announced)
+        if self._announced > self.written:
+            self.settle(self._announced)
+            self._save("")  # first: the path of the other file must not meet this intent
         self._announced += len(chunks)
         start, stop = self.rest.start, self._stop(self._announced)
         size = sum(map(len, chunks))

@@ -13,6 +13,9 @@ import select
 import stat
 import time
 
+from .._errors import is_foreign
+from .descriptors import leads_to
+
 # Open for both, so that a ring never meets a FIFO without a reader: that would be SIGPIPE.
 _FLAGS = (
     os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -29,7 +32,7 @@ class Bell:
     def __init__(self, path: str) -> None:
         self.path = path
         self._descriptor = -1
-        self._inode = 0
+        self._identity = (0, 0)
         if path:
             with contextlib.suppress(OSError):
                 self._open()
@@ -51,20 +54,20 @@ class Bell:
         if not _is_bell(status):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "no bell of ours", self.path)
-        self._descriptor, self._inode = descriptor, status.st_ino
+        self._descriptor, self._identity = descriptor, (status.st_dev, status.st_ino)
 
     def _is_ours(self) -> bool:
         """False if the program has closed it; the number may be another file's by now."""
-        try:
-            return self._descriptor >= 0 and os.fstat(self._descriptor).st_ino == self._inode
-        except OSError:
-            return False
+        return leads_to(self._descriptor, self._identity)
 
     def ring(self) -> None:
         """Wake the reader, now or as soon as it wants to sleep."""
         if self._is_ours():
-            with contextlib.suppress(OSError):  # it is rung already
+            try:
                 os.write(self._descriptor, b"!")
+            except OSError as error:  # it is rung already
+                if is_foreign(error):
+                    raise
 
     def wait(self, timeout: float) -> bool:
         """Sleep until it rings, for so many seconds at most; True if it may have."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from .._errors import is_foreign
+
 try:
     import fcntl
     import resource
@@ -20,7 +22,9 @@ def leads_to(descriptor: int, identity: tuple[int, int]) -> bool:
         return False
     try:
         status = os.fstat(descriptor)
-    except OSError:
+    except OSError as error:
+        if is_foreign(error):
+            raise
         return False
     return (status.st_dev, status.st_ino) == identity
 

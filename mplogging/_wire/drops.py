@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .descriptors import leads_to
 from .place import Place
 
 _FIGURES = struct.Struct("<Qdd?")
@@ -62,7 +63,8 @@ class DropCount:
 
     def __init__(self, place: Place | None) -> None:
         self._place = place
-        self._descriptor = -1
+        self._name = f"{_PREFIX}{os.getpid()}-{time.time_ns()}"
+        self._descriptor, self._identity = -1, (0, 0)
         self._news: deque[Dropped] = deque()
         self._lock = threading.Lock()  # for the counts, and is never waited for
         self._all = self._unreported = _NONE
@@ -88,7 +90,7 @@ class DropCount:
         """Close the file, which stays for the listener."""
         self._place = None
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
+        if leads_to(descriptor, self._identity):
             os.close(descriptor)
 
     def _count_news(self) -> None:
@@ -105,12 +107,17 @@ class DropCount:
     def _save(self) -> None:
         if self._place is not None:
             try:
-                if self._descriptor < 0:
-                    name = f"{_PREFIX}{os.getpid()}-{time.time_ns()}"
-                    self._descriptor = self._place.open_file(name, os.O_WRONLY | os.O_CREAT)
+                if not leads_to(self._descriptor, self._identity):
+                    self._open(self._place)
                 os.pwrite(self._descriptor, self._all.dump(), 0)
             except OSError:
                 self._place = None
+
+    def _open(self, place: Place) -> None:
+        # Again under the same name if the program has closed it, as daemons do.
+        self._descriptor = place.open_file(self._name, os.O_WRONLY | os.O_CREAT)
+        status = os.fstat(self._descriptor)
+        self._identity = status.st_dev, status.st_ino
 
 
 def read_drops(place: Place) -> Iterator[tuple[int, Dropped]]:

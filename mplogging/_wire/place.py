@@ -29,7 +29,10 @@ from .note import HEAD_BYTES, NOTE_BYTES, Head, Note
 ENVIRONMENT = "MPLOGGING_SESSION"
 _NOTE, _CONFIG, _RECOVERY, _SEGMENT = "note", "config", "recovery", "journal-"
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+# Without waiting: a FIFO's opening would.
+_SAFE = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+)
 
 
 def prefix() -> str:
@@ -61,6 +64,7 @@ class Place(Locks):
         place = cls(path, -1)
         try:
             place._descriptor = lifted(os.open(path, _DIRECTORY | _SAFE))
+            os.fchmod(place._descriptor, 0o700)  # else a directory's S_ISGID comes along
             place._check_directory()
             place._open_note(os.O_CREAT | os.O_EXCL)
             if not place.try_reader_lock():
@@ -219,7 +223,8 @@ class Place(Locks):
     def load(self) -> tuple[Note, str]:
         """The whole note, and the path of the log file that its intent is about."""
         path = os.pread(self._note, NOTE_BYTES, NOTE_BYTES).partition(b"\0")[0]
-        return Note.load(os.pread(self._note, NOTE_BYTES, 0)), os.fsdecode(path)
+        self._log_path = os.fsdecode(path)  # another may have read in the meantime
+        return Note.load(os.pread(self._note, NOTE_BYTES, 0)), self._log_path
 
     def save(self, note: Note, log_path: str = "") -> None:
         """Save it; the path, where there is an intent, comes first."""

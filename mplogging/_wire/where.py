@@ -13,7 +13,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 
-from .._errors import SessionError
+from .._errors import SessionError, UnsafeSessionError
 from .frames import COOKIE_BYTES, Framing
 from .note import Note
 from .place import Place, prefix
@@ -68,8 +68,8 @@ def make_place(directories: list[str]) -> Place:
         try:
             check_owner(directory)
             place = Place.make(directory)
-        except OSError as error:
-            reasons.append(f"{directory!r}: {error.strerror or error}")
+        except (OSError, UnsafeSessionError) as error:  # the latter: modes do not work there
+            reasons.append(f"{directory!r}: {_told(error)}")
             continue
         try:
             place.write_recovery(bytes(_TRIAL_BYTES))
@@ -79,11 +79,15 @@ def make_place(directories: list[str]) -> Place:
         except OSError as error:
             place.remove()
             place.close()
-            reasons.append(f"{directory!r}: {error.strerror or error}")
+            reasons.append(f"{directory!r}: {_told(error)}")
     raise SessionError(
         f"no session directory can be made ({'; '.join(reasons)}):"
         " give journalDir= a directory of yours on a local disk"
     )
+
+
+def _told(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def check_owner(directory: str) -> None:
