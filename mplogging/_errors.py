@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class MPLoggingError(Exception):
     """The base of every error that mplogging raises on its own account."""
@@ -39,3 +42,12 @@ def is_foreign(error: BaseException) -> bool:
         return False
     raised_in = str(traceback.tb_frame.f_globals.get("__name__"))
     return raised_in.partition(".")[0] != __name__.partition(".")[0]
+
+
+def tell(text: str, stacklevel: int) -> None:
+    """Warn, also where warnings are exceptions and one would do harm."""
+    try:
+        warnings.warn(text, MPLoggingWarning, stacklevel=stacklevel + 1)
+    except MPLoggingWarning:
+        if sys.stderr is not None:
+            sys.stderr.write(f"MPLoggingWarning: {text}\n")

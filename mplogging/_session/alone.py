@@ -9,12 +9,11 @@ from __future__ import annotations
 from time import monotonic
 
 from .._delivery.delivery import Delivery
-from .._delivery.reading import Reader
 from .._file.handler import DatedFileHandler
 from .._file.unwritten import Failed
 from .._wire.frames import LINE, RECORD, Message, split_record
-from .._wire.place import Place
 from .._wire.writer import LOOK_SECONDS
+from .sources import JournalSource
 
 
 class Alone:
@@ -25,11 +24,8 @@ class Alone:
             write holds up no listener that has to end.
     """
 
-    def __init__(
-        self, place: Place, reader: Reader, delivery: Delivery, file: DatedFileHandler
-    ) -> None:
-        self._place = place
-        self._reader = reader
+    def __init__(self, source: JournalSource, delivery: Delivery, file: DatedFileHandler) -> None:
+        self._source = source
         self._delivery = delivery
         self.file = file.bare_copy()
         self._look_due = 0.0
@@ -40,11 +36,11 @@ class Alone:
         now = monotonic()
         if now >= self._look_due:
             try:
-                self._is_alone = not self._place.is_held()
+                self._is_alone = not self._source.is_attached_to()
             except OSError:
                 self._is_alone = False
             self._look_due = now + LOOK_SECONDS
-        return self._is_alone and self._reader.is_at_end()
+        return self._is_alone and self._source.is_at_end()
 
     def write(self, message: Message) -> bool:
         """Write its line, and hand its record on; False if the file does not take it."""

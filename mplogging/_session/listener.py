@@ -47,6 +47,7 @@ class QueueListener(logging.handlers.QueueListener):
         self._expected: list[tuple[Callable[[], bool], threading.Event]] = []
         self._is_stopping = False
         self._deadline = 0.0
+        self.is_settled = False  # all has been told that there was to tell at its end
         self._has_ended = threading.Event()
 
     def start(self) -> None:
@@ -54,8 +55,8 @@ class QueueListener(logging.handlers.QueueListener):
         for sideline in self._sidelines:
             sideline.start()
         thread = threading.Thread(target=self._monitor, name="mplogging-listener", daemon=True)
+        self._thread = thread  # first: an interruption may come when it runs already
         thread.start()
-        self._thread = thread
 
     def stop(self) -> None:
         """Not this way.
@@ -89,7 +90,9 @@ class QueueListener(logging.handlers.QueueListener):
             for sideline in self._sidelines:
                 sideline.give_up()
         thread = self._thread
-        if thread is not None:
+        if thread is not None and thread.ident is None:
+            time.sleep(_PAUSE_AFTER_ERROR)  # interrupted as it was started: does it run?
+        if thread is not None and thread.ident is not None:
             self._deadline = deadline
             self._is_stopping = True
             self.queue.wake()

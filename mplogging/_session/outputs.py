@@ -16,10 +16,10 @@ _DISK_PAUSE = 0.05
 
 
 class Outputs:
-    """The file, opened, and the further handlers, not yet started, of one run.
+    """The file and the further handlers, not yet started, of one run.
 
     Raises:
-        ConfigError: The file can't be opened, or nothing is to be adopted.
+        ConfigError: Nothing is to be adopted.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -34,6 +34,13 @@ class Outputs:
             )
             for handler in handlers
         ]
+
+    def open(self) -> None:
+        """Open the file.
+
+        Raises:
+            ConfigError: It can't be opened.
+        """
         if self.file is not None:
             try:
                 self.file.open()

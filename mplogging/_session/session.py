@@ -195,13 +195,14 @@ class LogSession:
                 else "a session is running in this process already:"
                 " leave it before you enter another"
             )
-        _running.append(self)
         try:
+            _running.append(self)
             self._run = Run(self._settings, self.stop)
+            return self
         except BaseException:
+            self._end(None)  # if a signal has interrupted it just after it began
             _running.clear()
             raise
-        return self
 
     def stop(self, timeout: float | None = None) -> bool:
         """Write everything, and put logging back as it was.
@@ -221,12 +222,14 @@ class LogSession:
         return self._end(timeout)
 
     def _end(self, timeout: float | None) -> bool:
-        if self._run is None or not self._run.is_open or self._run.pid != os.getpid():
+        run = self._run
+        if run is None or not run.is_open or run.pid != os.getpid():
             return True
         try:
-            return self._run.end(timeout)
+            return run.end(timeout)
         finally:
-            _running.clear()
+            if run.is_ending:
+                _running.clear()
 
     def _open_run(self, call: str) -> Run:
         if self._run is None or not self._run.is_open:

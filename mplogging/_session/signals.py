@@ -29,16 +29,19 @@ class Signals:
         self._deferred: int | None = None
         self.taken: list[int] = []
         self._is_over = False
+
+    def take(self) -> None:
+        """Be there for the signals that the program has left at their default."""
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread can set a signal's handler
+        _all.add(self)
         if self._pid == 1:
             return  # the kernel lets these pass it by: to end it now would be new
         for name in _SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, self._end)
                 self.taken.append(number)
-        _all.add(self)
+                signal.signal(number, self._end)
 
     def restore(self) -> None:
         """Give the signals back; one that came during the end has its effect now."""

@@ -50,74 +50,101 @@ class Source(Protocol):
 
 
 class JournalSource:
-    """Messages out of a place's journal.
+    """Messages out of the journal of a session, which may come to have several places.
 
     Args:
-        place: Of the journal, of which we have the reader's lock.
+        bell: Wakes it.
         writer: What this process sends with.
     """
 
     def __init__(
-        self, place: Place, bell: Bell, delivery: Delivery, writer: Callable[[], JournalWriter]
+        self, bell: Bell, delivery: Delivery, writer: Callable[[], JournalWriter]
     ) -> None:
-        self._place = place
         self._bell = bell
         self._delivery = delivery
         self._writer = writer
-        self.reader = Reader(
-            place, delivery, makes_lines=True, own_segment=lambda: writer().segment
-        )
-        self.reader.take_up()
+        self._places: list[Place] = []
+        self._readers: list[Reader] = []
         delivery.write_own = self._write_own
         self._awake_until = 0.0
 
+    def add(self, place: Place, own_segment: Callable[[], int] = lambda: 0) -> None:
+        """Read this one too, of which we have the reader's lock."""
+        reader = Reader(place, self._delivery, makes_lines=True, own_segment=own_segment)
+        reader.take_up()
+        self._places.append(place)
+        self._readers.append(reader)
+        self._bell.ring()
+
     def turn(self) -> None:
-        if self.reader.turn():
+        if self._turn():
             self._awake_until = time.monotonic() + _AWAKE_SECONDS
-            if not self.reader.has_more:
+            if not any(reader.has_more for reader in self._readers):
                 time.sleep(_PAUSE)
         elif time.monotonic() < self._awake_until:
             time.sleep(_PAUSE)
         elif self._bell.wait(self._sleep_seconds()):
             self._awake_until = time.monotonic() + _AWAKE_SECONDS
 
+    def _turn(self) -> bool:
+        has_moved = False
+        for reader in self._readers:
+            has_moved |= reader.turn()
+        return has_moved
+
     def _sleep_seconds(self) -> float:
-        note = self.reader.note
-        return LOOK_SECONDS if note.passed_over or note.next != note.segment else _SLEEP_SECONDS
+        is_troubled = any(
+            reader.note.passed_over or reader.note.next != reader.note.segment
+            for reader in self._readers
+        )
+        return LOOK_SECONDS if is_troubled else _SLEEP_SECONDS
 
     def finish(self, deadline: Callable[[], float]) -> None:
-        reader = self.reader
-        while reader.turn():
+        while self._turn():
             pass
-        while reader.note.passed_over and time.monotonic() < deadline():
+        while self._is_refused() and time.monotonic() < deadline():
             time.sleep(_PAUSE)
-            reader.turn()
-        reader.end()
+            self._turn()
+        for reader in self._readers:
+            reader.end()
         # What comes until all have seen that.
         limit = time.monotonic() + _DRAINING_SECONDS
-        while reader.turn() and time.monotonic() < limit:
+        while self._turn() and time.monotonic() < limit:
             pass
-        reader.is_final = not self._place.is_held()
-        reader.turn()
+        for place, reader in zip(self._places, self._readers):
+            reader.is_final = not place.is_held()
+        self._turn()
+
+    def _is_refused(self) -> bool:
+        return any(reader.note.passed_over for reader in self._readers)
 
     def expect(self) -> Callable[[], bool]:
-        targets = self.reader.targets()
+        targets = [(reader, reader.targets()) for reader in self._readers]
         self._bell.ring()
-        return lambda: self.reader.has_reached(targets)
+        return lambda: all(reader.has_reached(target) for reader, target in targets)
+
+    def is_at_end(self) -> bool:
+        """True if nothing waits; for any thread."""
+        return all(reader.is_at_end() for reader in self._readers)
+
+    def is_attached_to(self) -> bool:
+        """True if another process is attached."""
+        return any(place.is_held() for place in self._places)
 
     def wake(self) -> None:
         self._bell.ring()
 
     def left(self) -> int:
-        return self.reader.count_unread()
+        return sum(reader.count_unread() for reader in self._readers)
 
     def close(self) -> None:
-        self.reader.close()
+        for reader in self._readers:
+            reader.close()
 
     def _write_own(self, created: float, line: bytes) -> None:
         """By way of the journal, so that this too is written once, whoever dies."""
         try:
-            if not self.reader.note.is_over:
+            if not self._readers[0].note.is_over:
                 self._writer().append(LINE, created, line)
                 return
         except Unsent:

@@ -20,6 +20,7 @@ import os
 import secrets
 import stat
 import weakref
+from typing import Callable
 
 from .._errors import SessionClosedError, SessionError, UnsafeSessionError
 from .descriptors import leads_to, lifted
@@ -53,16 +54,20 @@ class Place(Locks):
     # -- making and entering it -------------------------------------------------------
 
     @classmethod
-    def make(cls, parent: str) -> Place:
+    def make(cls, parent: str, keep: Callable[[Place], object] = lambda place: None) -> Place:
         """A new one in this directory, with our lock as its reader.
+
+        Args:
+            keep: Gets it before it is there, so that whatever comes, somebody removes it.
 
         Raises:
             OSError: It can't be made, or has no locks.
         """
         path = os.path.join(os.path.abspath(parent), prefix() + secrets.token_hex(5))
-        os.mkdir(path, 0o700)
         place = cls(path, -1)
+        keep(place)
         try:
+            os.mkdir(path, 0o700)
             place._descriptor = lifted(os.open(path, _DIRECTORY | _SAFE))
             os.fchmod(place._descriptor, 0o700)  # else a directory's S_ISGID comes along
             place._check_directory()
@@ -74,11 +79,8 @@ class Place(Locks):
             place.save(Note())
             return place
         except BaseException:
-            if place._descriptor >= 0:
-                place.remove()
-                place.close()
-            else:
-                os.rmdir(path)
+            place.remove()
+            place.close()
             raise
 
     @classmethod
@@ -235,15 +237,23 @@ class Place(Locks):
 
     # -- its end ----------------------------------------------------------------------------
 
+    def is_there(self) -> bool:
+        """True if its path leads to it: another process can enter it."""
+        with contextlib.suppress(OSError):
+            return os.path.samestat(os.fstat(self._descriptor), os.lstat(self.path))
+        return False
+
     def remove(self) -> None:
         """Remove all that is in it, and then the directory, if it still has its name."""
         with contextlib.suppress(OSError):
+            if self._descriptor < 0:
+                os.rmdir(self.path)  # it was not even opened, or is closed and gone
+                return
             # The note last: who is killed at it leaves what can be seen to be over.
             for name in sorted(self.names(), key=lambda name: (name == _NOTE, name != _RECOVERY)):
                 with contextlib.suppress(OSError):
                     self.unlink(name)
-            here, there = os.fstat(self._descriptor), os.lstat(self.path)
-            if os.path.samestat(here, there):
+            if self.is_there():
                 os.rmdir(self.path)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from typing import Callable
 
 from .._errors import SessionError, UnsafeSessionError
 from .frames import COOKIE_BYTES, Framing
@@ -57,8 +58,13 @@ def bell_paths(place: Place) -> list[str]:
     return [os.path.join(directory, name) for directory in runtime_directories()]
 
 
-def make_place(directories: list[str]) -> Place:
+def make_place(
+    directories: list[str], keep: Callable[[Place], object] = lambda place: None
+) -> Place:
     """Make a session's directory in the first of these that is fit for it.
+
+    Args:
+        keep: Gets each place that is tried, before it is made; the last is the one.
 
     Raises:
         SessionError: None is; says of each why.
@@ -67,7 +73,7 @@ def make_place(directories: list[str]) -> Place:
     for directory in directories:
         try:
             check_owner(directory)
-            place = Place.make(directory)
+            place = Place.make(directory, keep)
         except (OSError, UnsafeSessionError) as error:  # the latter: modes do not work there
             reasons.append(f"{directory!r}: {_told(error)}")
             continue

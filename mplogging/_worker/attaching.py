@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import warnings
-from typing import Any
+from typing import Any, Callable
 
-from .._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
+from .._errors import ConfigError, SessionClosedError, SessionError, tell
 from .._wire.place import ENVIRONMENT
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
@@ -30,6 +29,9 @@ class Attachment:
         handler: QueueHandler,
     ) -> None:
         self.address = address
+        self.addresses = {address} if isinstance(address, str) else set()
+        # In the session's process: makes sure that there is one for the next process.
+        self.renew: Callable[[], str | QueueAddress] = lambda: self.address
         self.channel = channel
         self.config = config
         self.handler = handler
@@ -118,7 +120,9 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
             raise ConfigError(
                 f"address must be what session.address was, got {address!r}"
             ) from None
-    if _attached is not None and _attached.address == address:
+    if _attached is not None and (
+        _attached.address == address or address in _attached.addresses
+    ):
         return
     if _attached is not None and _attached.session_pid == os.getpid():
         raise SessionError(
@@ -146,6 +150,14 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
     _see_to_leaving()
     if isinstance(address, str):
         os.environ[ENVIRONMENT] = address  # for the programs that this process starts
+
+
+def present_address(address: str | QueueAddress) -> str | QueueAddress:
+    """The address for a process that is about to be started; another, if that is gone."""
+    if _attached is not None and _attached.session_pid == os.getpid():
+        if isinstance(address, QueueAddress) or address in _attached.addresses:
+            return _attached.renew()
+    return address
 
 
 def stay_attached() -> None:
@@ -191,12 +203,11 @@ def _leave() -> None:
 
 def warn_of_set_up(stacklevel: int) -> None:
     """Warn that this process's root logger has lost its way into the session."""
-    warnings.warn(
+    tell(
         "logging was set up anew while the session ran: what this process"
         f" ({os.getpid()}) logged from then on is not in the session's log. Set it up"
         " before the session, or give the session handlers=[...]",
-        MPLoggingWarning,
-        stacklevel=stacklevel + 1,
+        stacklevel + 1,
     )
 
 

@@ -51,8 +51,6 @@ class Channel(Protocol):
 
     def drop_count(self) -> DropCount: ...
 
-    def publish(self, config: Config) -> str | QueueAddress:
-        """Let processes that attach from now on have this configuration; returns the address."""
 
     def close(self) -> None: ...
 
@@ -143,10 +141,6 @@ class JournalChannel:
     def drop_count(self) -> DropCount:
         return DropCount(self.place)
 
-    def publish(self, config: Config) -> str | QueueAddress:
-        self.place.write_config(pickle.dumps(config))
-        return self.place.path
-
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -176,9 +170,6 @@ class QueueChannel:
 
     def drop_count(self) -> DropCount:
         return DropCount(None)
-
-    def publish(self, config: Config) -> str | QueueAddress:
-        return QueueAddress(self.queue, pickle.dumps(config))
 
     def close(self) -> None:
         pass

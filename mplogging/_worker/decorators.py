@@ -8,12 +8,11 @@ import logging
 import multiprocessing
 import os
 import sys
-import warnings
 from typing import Any, Callable, Generic, TypeVar, cast, overload
 
-from .._errors import MPLoggingWarning
+from .._errors import tell
 from .._levels import check_level
-from .attaching import attach, attached, stay_attached
+from .attaching import attach, attached, present_address, stay_attached
 from .channels import QueueAddress
 
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, a quarter of our import time.
@@ -34,11 +33,7 @@ def attach_if_possible(address: str | QueueAddress | None) -> None:
     try:
         attach(address)
     except Exception as error:
-        warnings.warn(
-            f"process {os.getpid()} does not log to the session: {error}",
-            MPLoggingWarning,
-            stacklevel=2,
-        )
+        tell(f"process {os.getpid()} does not log to the session: {error}", stacklevel=2)
 
 
 class Initializer:
@@ -49,6 +44,9 @@ class Initializer:
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         attach_if_possible(self.address)
+
+    def __reduce__(self) -> Any:
+        return Initializer, (present_address(self.address),)
 
 
 class Wrapped(Generic[_Result]):
@@ -66,7 +64,7 @@ class Wrapped(Generic[_Result]):
         return result
 
     def __reduce__(self) -> Any:
-        return Wrapped, (self.address, self.function)
+        return Wrapped, (present_address(self.address), self.function)
 
 
 # -- with no code in the workers at all ---------------------------------------------
@@ -79,37 +77,40 @@ class Passport:
     a private name; where it is missing, processes attach in the other ways.
 
     Args:
-        before_pickling: Called in the session's own process, so that the child
-            finds the levels as they are when it is started.
+        address: Called when it is pickled, in the session's own process: it sees to
+            it that the child finds the session, and the levels as they are then.
     """
 
     _KEY = "mplogging"
 
-    def __init__(
-        self,
-        address: str | QueueAddress,
-        before_pickling: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, address: Callable[[], str | QueueAddress]) -> None:
         self._address = address
-        self._before_pickling = before_pickling
+        self._previous: Any = None
 
-    def issue(self) -> Callable[[], None]:
-        """Let the children of this process carry it from now on; returns what ends that."""
-        config = getattr(multiprocessing.current_process(), "_config", None)
-        if not isinstance(config, dict):
-            return lambda: None
-        previous = config.get(self._KEY)
+    def issue(self) -> None:
+        """Let the children of this process carry it from now on."""
+        config = self._config()
+        self._previous = config.get(self._KEY)
         config[self._KEY] = self
-        return lambda: config.update({self._KEY: previous})
+
+    def withdraw(self) -> None:
+        """No more."""
+        config = self._config()
+        if config.get(self._KEY) is self:
+            config[self._KEY] = self._previous
+
+    @staticmethod
+    def _config() -> dict[str, Any]:
+        config = getattr(multiprocessing.current_process(), "_config", None)
+        return config if isinstance(config, dict) else {}
 
     def __reduce__(self) -> Any:
-        self._before_pickling()
-        return _admit, (self._address,)
+        return _admit, (self._address(),)
 
 
 def _admit(address: str | QueueAddress) -> Passport:
     attach_if_possible(address)
-    return Passport(address)
+    return Passport(lambda: address)
 
 
 # -- the decorator --------------------------------------------------------------------
@@ -201,7 +202,9 @@ def _current_address() -> str | None:
     # A queue travels to a process that is being started, and at no other time.
     if attachment is None or isinstance(attachment.address, QueueAddress):
         return None
-    return attachment.address
+    address = present_address(attachment.address)
+    assert isinstance(address, str)
+    return address
 
 
 def _load_worker(address: str | None, module: str, qualname: str) -> Any:
