@@ -198,11 +198,11 @@ def _refuse_to_load(pid: int) -> None:
 
 
 def log_garbage(directory: str, records: int) -> None:
-    """Write nonsense into the pipe between the records."""
-    descriptor = attached().channel.descriptor
+    """Append nonsense to the journal between the records."""
     ledger = Ledger(directory)
     for number in range(records):
         ledger.log()
+        descriptor = attached().channel.writer().descriptor
         if number % 10 == 0:
             os.write(descriptor, bytes(range(256)) * 4)
     ledger.close()
@@ -250,12 +250,9 @@ def program(
     args: tuple[object, ...] = (),
     way: str = "wait",
     daemon: bool = False,
-    read_bytes: int = 0,
     **options: object,
 ) -> None:
     """A session around so many workers; the main process then goes its way."""
-    if read_bytes:
-        mplogging._wire.pipe._READ_BYTES = read_bytes
     context = multiprocessing.get_context(method)
     with mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT, **options):
         processes = [

@@ -91,9 +91,11 @@ def all_have(directory: Path, writers: int, records: int) -> bool:
 
 
 def find(directory: Path) -> Found:
-    """Read every file of the log."""
+    """Read every file of the log, but nothing of a journal beside it."""
     found = Found({}, [], [])
     for path in sorted((directory / LOGS).iterdir()):
+        if path.is_dir():
+            continue
         text = path.read_text()
         assert not text or text.endswith("\n"), f"{path} ends with half a line"
         for line in text.splitlines():
@@ -133,7 +135,7 @@ def first_break(numbers: list[int]) -> str:
 
 
 def until_nothing_moves(directory: Path, writers: int) -> None:
-    """Wait until so many writers get no further: the pipe is full."""
+    """Wait until so many writers get no further: the journal is full."""
     before: dict[str, int] = {}
     while (now := accepted(directory)) != before or len(now) < writers:
         before = now

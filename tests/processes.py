@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import fault_jobs
 from conftest import eventually
-from ledgers import accepted, all_have, prepare
+from ledgers import LOGS, accepted, all_have, prepare
 
 import mplogging
 from mplogging._delivery.recovery import recover
@@ -74,14 +75,23 @@ class Program:
         self.enough()
         self.errors = self.process.communicate()[1].decode()
         os.close(self._alive)
-        # What a killed session has left goes with the next one, once the last
-        # process of it, which has just closed `alive`, has closed the rest too.
-        eventually(self._is_swept)
+        # What a killed session has left is recovered, once the last process of it,
+        # which has just closed `alive`, has closed the rest too.
+        self.recovered = 0
+        eventually(self._is_swept, 30)
 
     def _is_swept(self) -> bool:
-        with mplogging.LogSession(self.directory / "next.log"):
-            pass
-        return not os.listdir(os.environ["XDG_RUNTIME_DIR"])
+        for path in leftovers([str(self.directory / LOGS)]):
+            self.recovered += recover(path).records
+        return not (
+            list((self.directory / LOGS).glob(".mplogging-*"))
+            or os.listdir(os.environ["XDG_RUNTIME_DIR"])
+        )
+
+    def kill_all(self) -> None:
+        """Kill every process of it at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def all_have(self, records: int, workers: int = 4) -> None:
         """Wait until each worker has had so many records accepted."""

@@ -1,57 +1,53 @@
-"""The session's process may end in any way: workers go on into the same file."""
+"""The session's process may end in any way, and all at once: nothing that was accepted is lost."""
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 from conftest import eventually
-from ledgers import (
-    LOGS,
-    Found,
-    accepted,
-    check,
-    find,
-    first_break,
-    until_nothing_moves,
-)
+from ledgers import LOGS, accepted, all_have, check, until_nothing_moves
 from processes import METHODS, Program
 
-from mplogging._wire import pipe
-from mplogging._wire.frames import HEADER_BYTES
-
 KILLS = int(os.environ.get("MPLOGGING_KILLS", "50"))  # of the long run
-READ_BYTES = int(os.environ.get("MPLOGGING_READ_BYTES", "0"))
 SIZES = (1, 30, 4020, 4060, 9000)
-
-
-def lost(directory: Path) -> tuple[Found, int]:
-    """What is there, and how many records are not: one gap a process at most."""
-    found = find(directory)
-    assert not found.others, found.others[:3]
-    records = 0
-    for name, count in accepted(directory).items():
-        numbers = [entry.number for entry in found.entries.get(name, [])]
-        assert numbers == sorted(set(numbers)), first_break(numbers)
-        missing = sorted(set(range(count)) - set(numbers))
-        if missing:
-            assert missing == list(range(missing[0], missing[-1] + 1)), (name, missing[:9])
-        records += len(missing)
-    return found, records
+SMALL = 1 << 20  # bytes that may wait in the journal, where it is to be full soon
 
 
 @pytest.mark.parametrize("way", ["kill", "terminate", "_exit"])
 @pytest.mark.parametrize("method", METHODS)
 def test_an_abrupt_end_under_load(tmp_path, method, way):
-    """Nothing is lost but what the parent had read and not yet written; no line is torn."""
-    with Program(tmp_path, method=method, args=[SIZES], way=way) as program:
+    """The workers go on into the same file."""
+    settings = {"way": way, "handleSignals": False}
+    with Program(tmp_path, method=method, args=[SIZES], **settings) as program:
         program.process.wait(30)
         program.all_have(1)
         program.go_on()
-    assert lost(tmp_path)[1] * HEADER_BYTES < pipe._READ_BYTES
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_are_killed_at_once(tmp_path, method):
+    """What nobody has written by then is recovered."""
+    with Program(tmp_path, method=method, args=[SIZES], way="log") as program:
+        program.all_have(500, 5)
+        program.kill_all()
+    check(tmp_path)
+
+
+def test_all_are_killed_while_the_journal_is_full(tmp_path):
+    """Its reader was stopped: the backlog is recovered, with a word about it."""
+    with Program(tmp_path, args=[SIZES], way="pause", bufferBytes=SMALL) as program:
+        program.all_have(10)
+        stop(program)
+        until_nothing_moves(tmp_path, 4)
+        program.kill_all()
+    found = check(tmp_path)
+    assert program.recovered > 200
+    assert f"{program.recovered} records were recovered" in found.warnings[-1]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -65,9 +61,9 @@ def test_an_exception_out_of_main(tmp_path, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_sigterm_with_handle_signals(tmp_path, method):
+def test_sigterm(tmp_path, method):
     """All is written, and the program ends by the signal all the same."""
-    with Program(tmp_path, method=method, args=[SIZES], way="log", handleSignals=True) as program:
+    with Program(tmp_path, method=method, args=[SIZES], way="log") as program:
         program.all_have(50, 5)
         program.process.terminate()
         program.process.wait(30)
@@ -92,59 +88,62 @@ def test_control_c(tmp_path, method):
     check(tmp_path)
 
 
+def stop(program: Program) -> None:
+    """Stop the parent, wherever it is."""
+    program.process.send_signal(signal.SIGSTOP)
+    os.waitpid(program.process.pid, os.WUNTRACED)  # its threads run until one has taken it
+
+
 def stopped_while_idle(program: Program, records: int) -> None:
     """Stop the parent when it has written all that it has read."""
     logs = program.directory / LOGS
 
     def lines() -> int:  # a write in progress shows a reader half a line
-        return sum(path.read_bytes().count(b"\n") for path in logs.iterdir())
+        return sum(path.read_bytes().count(b"\n") for path in logs.iterdir() if path.is_file())
 
     eventually(lambda: lines() == records, 30)
-    program.process.send_signal(signal.SIGSTOP)
-    os.waitpid(program.process.pid, os.WUNTRACED)  # its threads run until one has taken it
+    stop(program)
+
+
+def kill_with_a_backlog(program: Program) -> None:
+    """Kill the parent after each worker has put 100 records into the journal unread."""
+    program.all_have(100)
+    stopped_while_idle(program, 400)
+    (program.directory / "step-1").touch()
+    program.all_have(200)
+    program.process.kill()
+    program.process.wait()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_stands_in_the_pipe_is_drained_by_one_that_logs(tmp_path, method):
+def test_what_stands_in_the_journal_is_read_by_one_that_logs(tmp_path, method):
     """The parent had read nothing of it: not a record is lost."""
     with Program(tmp_path, method=method, way="pause", job="log_in_steps", args=[100]) as program:
-        program.all_have(100)
-        stopped_while_idle(program, 400)
-        (tmp_path / "step-1").touch()
-        program.all_have(200)
-        program.process.kill()
-        program.process.wait()
+        kill_with_a_backlog(program)
         (tmp_path / "step-2").touch()
         program.all_have(300)
     assert check(tmp_path).records() == 4 * 300
+    assert not program.recovered
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_stands_in_the_pipe_is_drained_at_the_exit(tmp_path, method):
+def test_what_stands_in_the_journal_is_read_at_the_exit(tmp_path, method):
     """Of workers that log no more after the parent's death."""
     with Program(tmp_path, method=method, way="pause", job="log_in_steps", args=[100]) as program:
-        program.all_have(100)
-        stopped_while_idle(program, 400)
-        (tmp_path / "step-1").touch()
-        program.all_have(200)
-        program.process.kill()
-        program.process.wait()
+        kill_with_a_backlog(program)
     assert check(tmp_path).records() == 4 * 200
+    assert not program.recovered
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_survivor_that_is_idle_is_enough(tmp_path, method):
-    """All other workers are killed with records in the pipe; it drains them as it ends."""
+    """All other workers are killed with records in the journal; it reads them as it ends."""
     with Program(tmp_path, method=method, way="pause", job="log_in_steps", args=[100]) as program:
-        program.all_have(100)
-        stopped_while_idle(program, 400)
-        (tmp_path / "step-1").touch()
-        program.all_have(200)
-        program.process.kill()
-        program.process.wait()
+        kill_with_a_backlog(program)
         for name in list(accepted(tmp_path))[:3]:
             os.kill(int(name.split("-")[0]), signal.SIGKILL)
     assert check(tmp_path).records() == 4 * 200
+    assert not program.recovered
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -154,20 +153,20 @@ def test_an_orphan_killed_right_after_its_last_record(tmp_path, method):
         program.process.wait(30)
         program.all_have(1)
         program.go_on()
-    found, records = lost(tmp_path)
-    assert records * HEADER_BYTES < pipe._READ_BYTES
-    for name, count in accepted(tmp_path).items():
-        assert found.entries[name][-1].number == count - 1
+    check(tmp_path)
 
 
-def test_threads_of_an_orphan_drain_the_pipe_together(tmp_path):
+def test_threads_of_an_orphan_read_the_journal_together(tmp_path):
     """Not against each other: eight of them find the parent dead at the same time."""
     job, args = "log_in_threads_in_steps", [8, 200, SIZES]
-    with Program(tmp_path, job=job, args=args, way="pause", workers=2) as program:
+    with Program(
+        tmp_path, job=job, args=args, way="pause", workers=2, bufferBytes=SMALL
+    ) as program:
         program.all_have(200, 16)
         stopped_while_idle(program, 16 * 200)
         (tmp_path / "step-1").touch()
-        until_nothing_moves(tmp_path, 16)  # the pipe is full
+        until_nothing_moves(tmp_path, 16)  # the journal is full
+        assert not all_have(tmp_path, 16, 400)
         program.process.kill()
         program.process.wait()
         program.all_have(400, 16)
@@ -179,7 +178,7 @@ def test_half_a_line_of_the_killed_parent_is_cut_off(tmp_path):
     with Program(tmp_path, way="pause", job="log_in_steps", args=[100]) as program:
         program.all_have(100)
         stopped_while_idle(program, 400)
-        (log,) = (tmp_path / "logs").iterdir()
+        (log,) = (tmp_path / LOGS).glob("app.log.*")
         with log.open("a") as file:
             file.write("INFO Process-1: half a li")
         program.process.kill()
@@ -190,14 +189,14 @@ def test_half_a_line_of_the_killed_parent_is_cut_off(tmp_path):
 
 
 def test_a_writer_that_waits_for_room_notices_the_end(tmp_path):
-    """The pipe is full, for the parent is stopped: its death lets the workers go on."""
-    with Program(tmp_path, way="pause", workers=2) as program:
+    """The journal is full, for the parent is stopped: its death lets the workers go on."""
+    with Program(tmp_path, way="pause", workers=2, bufferBytes=SMALL) as program:
         program.all_have(100, 2)
-        program.process.send_signal(signal.SIGSTOP)
+        stop(program)
         until_nothing_moves(tmp_path, 2)
         program.process.kill()
         program.go_on()
-    assert lost(tmp_path)[1] * HEADER_BYTES < pipe._READ_BYTES
+    check(tmp_path)
 
 
 def test_a_process_group_is_suspended_and_resumed(tmp_path):
@@ -225,37 +224,44 @@ def test_workers_that_outlive_the_session(tmp_path, method):
     check(tmp_path)
 
 
-def test_the_directory_is_deleted_underneath(tmp_path, runtime_directory):
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_the_directory_is_deleted_underneath(tmp_path, runtime_directory, is_stopped):
     """By a cleaner of old files: running workers lose nothing, even when the parent dies then."""
-    with Program(tmp_path, args=[SIZES], way="pause") as program:
+    with Program(tmp_path, args=[SIZES], way="pause", bufferBytes=SMALL) as program:
         program.all_have(100)
-        for session in runtime_directory.iterdir():
+        for session in (tmp_path / LOGS).glob(".mplogging-*"):
             shutil.rmtree(session)
         program.go_on()
-        program.process.send_signal(signal.SIGSTOP)
-        until_nothing_moves(tmp_path, 2)
+        if is_stopped:
+            stop(program)
+            until_nothing_moves(tmp_path, 2)
         program.process.kill()
         program.go_on()
-    assert lost(tmp_path)[1] * HEADER_BYTES < pipe._READ_BYTES
+        for bell in runtime_directory.iterdir():
+            bell.unlink()  # nobody knows any more whose it was
+    check(tmp_path)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("whom", ["parent", "all"])
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_killed_parent_takes_along(tmp_path, method):
-    """MPLOGGING_KILLS kills at full speed: how much it had read and not written."""
-    losses = []
+def test_many_kills(tmp_path, method, whom):
+    """MPLOGGING_KILLS kills at full speed, of the parent, and of all processes together."""
+    chance = random.Random(KILLS)
+    recovered = records = 0
     for kill in range(KILLS):
         directory = tmp_path / str(kill)
         directory.mkdir()
-        with Program(directory, method=method, read_bytes=READ_BYTES, way="pause") as program:
-            program.all_have(2000 + 37 * kill)
-            program.process.kill()
-            program.process.wait()
-            program.go_on()
-        losses.append(lost(directory)[1])
-    losses.sort()
-    print(
-        f"\n{method}: {KILLS} kills of the parent, {losses.count(0)} without loss;"
-        f" lost records: median {losses[KILLS // 2]}, most {losses[-1]}"
-    )
+        with Program(directory, method=method, args=[SIZES], way="log") as program:
+            program.all_have(chance.randrange(3000), 5)
+            if whom == "all":
+                program.kill_all()
+            else:
+                program.process.kill()
+                program.process.wait()
+                program.go_on()
+        records += check(directory).records()
+        recovered += program.recovered
+        shutil.rmtree(directory)
+    print(f"\n{method}, {whom}: {KILLS} kills, {records} records, {recovered} of them recovered")
