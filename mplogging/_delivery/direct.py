@@ -24,7 +24,7 @@ from .reading import Reader
 # Seconds between two attempts to read what waits.
 _RETRY_SECONDS = 0.2
 _LEAVING_SECONDS = 1.0
-_PAUSE = 0.005
+_PAUSE, _SHORT_PAUSE = 0.005, 0.001
 
 
 class DirectWriter:
@@ -106,8 +106,9 @@ class DirectWriter:
                 return True
             if time.monotonic() < self._retry_due:
                 return False
+            is_read = self._read(place) or self._is_read_by_another(place, writer)
             self._retry_due = time.monotonic() + _RETRY_SECONDS
-            return self._read(place)
+            return is_read
         except (OSError, ValueError) as error:
             self._delivery.mishap("failed", f"the journal could not be read to its end: {error}")
             return False
@@ -115,7 +116,7 @@ class DirectWriter:
     def _read(self, place: Place) -> bool:
         if not place.try_reader_lock():
             return False
-        reader = Reader(place, self._delivery)
+        reader = Reader(place, self._delivery, writer=lambda: self._writer)
         try:
             reader.take_up()
             while reader.turn():
@@ -127,6 +128,16 @@ class DirectWriter:
         finally:
             reader.close()
             place.release_reader_lock()
+
+    def _is_read_by_another(self, place: Place, writer: JournalWriter) -> bool:
+        """True once another has read it; where all log on, it would never come to the end."""
+        deadline = time.monotonic() + _RETRY_SECONDS / 2
+        while time.monotonic() < deadline:
+            head = place.read_head()
+            if head.is_over and not writer.unread(head):
+                return True
+            time.sleep(_SHORT_PAUSE)
+        return False
 
     def _wait_for_reader(self) -> None:
         """What this process sent before is to stand in the log before what it writes now."""
@@ -165,6 +176,7 @@ class DirectWriter:
         """Into the journal, where it outlives this process; else as a lone handler would."""
         if self._writer is not None:
             try:
+                self._writer.look_first()  # whoever reads may have begun another segment
                 self._writer.append(kind, created, payload)
                 return
             except Unsent:

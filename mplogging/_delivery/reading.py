@@ -20,6 +20,7 @@ from .._wire.note import Intent, Note, Stretch
 from .._wire.place import Place
 from .._wire.segments import Part, Segments
 from .._wire.turnover import Turnover
+from .._wire.writer import JournalWriter
 from .delivery import Delivery
 from .progress import Progress
 
@@ -35,7 +36,7 @@ class Reader:
     Args:
         makes_lines: Lines that a worker could not make as asked are made here.
         is_suspicious: The machine has crashed since: what can't be a line is none.
-        own_segment: As `Turnover` takes it.
+        writer: What this process sends with, if it does.
     """
 
     def __init__(
@@ -44,15 +45,16 @@ class Reader:
         delivery: Delivery,
         makes_lines: bool = False,
         is_suspicious: bool = False,
-        own_segment: Callable[[], int] = lambda: 0,
+        writer: Callable[[], JournalWriter | None] = lambda: None,
     ) -> None:
         self._place = place
         self._delivery = delivery
         self._file = delivery.file
         self._makes_lines = makes_lines and self._file is not None
         self._is_suspicious = is_suspicious
-        self._segments = Segments(place)
-        self._turnover = Turnover(place, self._segments, self._save, own_segment)
+        self._writer = writer
+        self._segments = Segments(place, self._spare)
+        self._turnover = Turnover(place, self._segments, self._save, self._own_segment)
         self.note = Note()
         self.is_final = False  # nobody writes any more: what is cut short stays so
         self.has_more = False  # the last read brought all that it could
@@ -68,6 +70,10 @@ class Reader:
             OSError, ValueError: The journal can't be read.
         """
         self.note, path = self._place.load()
+        for number in self.note.places:
+            if self._segments.is_gone(number):
+                self._delivery.warn("%s was removed, with what had not been read yet in its"
+                                    " segment %d", self._place.path, number)
         intent = self.note.intent
         if intent is not None:
             self._resolve(intent, path)
@@ -151,6 +157,14 @@ class Reader:
     def close(self) -> None:
         """Close what is open."""
         self._segments.close()
+
+    def _own_segment(self) -> int:
+        writer = self._writer()
+        return 0 if writer is None else writer.segment
+
+    def _spare(self, number: int) -> int:
+        writer = self._writer()
+        return -1 if writer is None else writer.descriptor_of(number)
 
     # -- reading on --------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class SessionJournal:
     def source(self) -> JournalSource:
         """What reads it, once the channel has its sender."""
         source = JournalSource(self._bell, self._delivery, self.channel.writer)
-        source.add(self._places[-1], own_segment=lambda: self.channel.writer().segment)
+        source.add(self._places[-1], self.channel.writer)
         self._readers_source = source
         return source
 

@@ -68,9 +68,15 @@ class JournalSource:
         delivery.write_own = self._write_own
         self._awake_until = 0.0
 
-    def add(self, place: Place, own_segment: Callable[[], int] = lambda: 0) -> None:
-        """Read this one too, of which we have the reader's lock."""
-        reader = Reader(place, self._delivery, makes_lines=True, own_segment=own_segment)
+    def add(
+        self, place: Place, writer: Callable[[], JournalWriter | None] = lambda: None
+    ) -> None:
+        """Read this one too, of which we have the reader's lock.
+
+        Args:
+            writer: What this process sends with, if it goes there.
+        """
+        reader = Reader(place, self._delivery, makes_lines=True, writer=writer)
         reader.take_up()
         self._places.append(place)
         self._readers.append(reader)

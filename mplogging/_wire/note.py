@@ -146,6 +146,10 @@ class Note:
         self.next = self.segment + 1
         return self.next
 
+    def call_off_segment(self) -> None:
+        """Writers shall stay where they are."""
+        self.next = self.segment
+
     def begin_segment(self, offset: int) -> None:
         """Writers shall go to the announced segment, whose frames begin at this offset."""
         self.segment = self.next

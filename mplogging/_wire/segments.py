@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from .frames import EVER, START, Framing
 from .note import Stretch
@@ -29,10 +29,16 @@ class Part(NamedTuple):
 
 
 class Segments:
-    """Opens segments for reading, begins new ones, and removes those that are done with."""
+    """Opens segments for reading, begins new ones, and removes those that are done with.
 
-    def __init__(self, place: Place) -> None:
+    Args:
+        spare: Returns a descriptor of this segment that the process has besides, or -1:
+            all that leads there if the directory has been removed.
+    """
+
+    def __init__(self, place: Place, spare: Callable[[int], int] = lambda number: -1) -> None:
         self._place = place
+        self._spare = spare
         self._descriptors: dict[int, int] = {}
         self._framing: Framing | None = None
 
@@ -44,8 +50,8 @@ class Segments:
             OSError, ValueError: No segment is there, or none that can be read.
         """
         if self._framing is None:
-            number = self._place.load()[0].segment
-            self._framing = Framing.of_segment(self.read(number, 0, 8))
+            beginnings = [self.read(number, 0, 8) for number in self._place.load()[0].places]
+            self._framing = Framing.of_segment(max(beginnings))
         return self._framing
 
     def create(self, number: int, framing: Framing) -> int:
@@ -60,18 +66,32 @@ class Segments:
             written = os.write(descriptor, first)
             if written != len(first):
                 raise OSError(f"segment {number} of {self._place.path!r} could not be begun")
-        finally:
+        except BaseException:
             os.close(descriptor)
+            raise
+        self._close(number)
+        self._descriptors[number] = descriptor
         self._framing = framing
         return written
 
     def size(self, number: int) -> int:
         """How many bytes stand in it by now."""
-        return os.fstat(self._descriptor(number)).st_size
+        descriptor = self._descriptor(number)
+        return 0 if descriptor < 0 else os.fstat(descriptor).st_size
 
     def read(self, number: int, offset: int, size: int) -> bytes:
         """So many bytes of it, or as many as there are."""
-        return os.pread(self._descriptor(number), size, offset)
+        descriptor = self._descriptor(number)
+        return b"" if descriptor < 0 else os.pread(descriptor, size, offset)
+
+    def is_gone(self, number: int) -> bool:
+        """True if the directory has been removed, and nothing of ours leads there."""
+        return self._descriptor(number) < 0
+
+    def is_linked(self, number: int) -> bool:
+        """False if nobody else can open it any more."""
+        descriptor = self._descriptor(number)
+        return descriptor >= 0 and os.fstat(descriptor).st_nlink > 0
 
     def parts(self, stretch: Stretch, size: int) -> Iterator[Part]:
         """A stretch in pieces of whole frames, of about this size."""
@@ -102,7 +122,13 @@ class Segments:
     def _descriptor(self, number: int) -> int:
         descriptor = self._descriptors.get(number)
         if descriptor is None:
-            descriptor = self._place.open_segment(number, os.O_RDONLY)
+            try:
+                descriptor = self._place.open_segment(number, os.O_RDONLY)
+            except FileNotFoundError:
+                descriptor = self._spare(number)
+                if descriptor < 0:
+                    return -1
+                descriptor = os.dup(descriptor)
             self._descriptors[number] = descriptor
         return descriptor
 

@@ -53,7 +53,10 @@ class Turnover:
             return
         if note.next != note.segment:
             if time.monotonic() >= self._switch_due:
-                note.begin_segment(self._next_offset)
+                if self._segments.is_linked(note.next):
+                    note.begin_segment(self._next_offset)
+                else:  # the directory has been removed meanwhile
+                    note.call_off_segment()
                 self._save()
         elif note.can_announce() and self._segments.size(note.segment) >= SEGMENT_BYTES:
             self._announce(note)
@@ -81,9 +84,14 @@ class Turnover:
         )
         if is_done and number in self._leaving:
             del self._leaving[number]
+            places = dict(note.places)
             note.end_segment(number)
             self._save()
-            self._segments.remove(number)
+            if self._place.is_segment_held(number):
+                note.places = places  # by one who has not seen that yet
+                self._save()
+            else:
+                self._segments.remove(number)
         elif is_done:
             self._leaving[number] = now + _GRACE_SECONDS
         else:

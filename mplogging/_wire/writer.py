@@ -105,6 +105,10 @@ class JournalWriter:
             self._fail(error)
         self._fail(None)
 
+    def look_first(self) -> None:
+        """Before the next message, look where it is to go."""
+        self._look_due = _NOT_YET
+
     def append(self, kind: int, created: float, payload: bytes) -> None:
         """Send a message, whatever the reader is doing.
 
@@ -133,6 +137,11 @@ class JournalWriter:
         """Wait a moment for room, each time for longer."""
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         time.sleep(self._pause if timeout is None else min(timeout, self._pause))
+
+    def descriptor_of(self, number: int) -> int:
+        """The descriptor of this segment, if it is the one that is open; else -1."""
+        is_it = number == self.segment and leads_to(self.descriptor, self._identity)
+        return self.descriptor if is_it else -1
 
     def close(self) -> None:
         """Close the segment, if the descriptor is still ours."""
@@ -195,7 +204,7 @@ class JournalWriter:
         if not leads_to(self.descriptor, self._identity):
             return False
         self._place.hold_segment(self.segment)
-        return os.fstat(self.descriptor).st_nlink > 0
+        return self.segment in self._place.load()[0].places  # it is read, and stays so
 
     def _go_to(self, number: int) -> None:
         self._place.hold_segment(number)
