@@ -118,12 +118,14 @@ class Reader:
             for number, offset in list(self.note.places.items())
         )
 
-    def count_unread(self) -> int:
-        """How many records that are."""
-        stretches = [*self.note.passed_over] + [
-            Stretch(number, offset, self._segments.size(number))
-            for number, offset in self.note.places.items()
-        ]
+    def count_unread(self, is_read: bool = False) -> int:
+        """How many records that are; with `is_read`, only those that the log has refused."""
+        stretches = list(self.note.passed_over)
+        if not is_read:
+            stretches += [
+                Stretch(number, offset, self._segments.size(number))
+                for number, offset in self.note.places.items()
+            ]
         return sum(
             len(run.lines) + sum(event.kind == RECORD for event in run.events)
             for stretch in stretches

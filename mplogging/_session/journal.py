@@ -51,7 +51,6 @@ class SessionJournal:
         self._places: list[Place] = []
         self._bell = Bell("")
         self.capacity_bytes = _CAPACITY_BYTES if file is None else file.bufferBytes
-        self.keeps_directory = False  # something is left in it
         self._readers_source: JournalSource | None = None
         undo.push(self._remove)
         self._recover()
@@ -111,13 +110,15 @@ class SessionJournal:
 
     def _remove(self) -> None:
         """What is left is for those who are still attached, or for the next session."""
-        if self._readers_source is not None:
-            self._readers_source.close()
+        source = self._readers_source
+        is_empty = source is None or source.is_all_read()
+        if source is not None:
+            source.close()
         if hasattr(self, "channel"):
             self.channel.close()
         while self._places:
             place = self._places[-1]
-            if not self.keeps_directory and not (place.is_open() and place.is_held()):
+            if is_empty and not (place.is_open() and place.is_held()):
                 place.remove()
             place.close()
             self._places.pop()

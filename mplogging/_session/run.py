@@ -296,11 +296,9 @@ class Run:
         elif not is_ended:
             self._is_abandoned = True
             listener.abandon()
-        left = listener.queue.left()
+        left = listener.queue.left(is_ended)
         if left:
             self._unfinished[repr(self.file)] = left
-            if self._journal is not None:
-                self._journal.keeps_directory = True
 
     def _release_file(self) -> None:
         if self._outputs is None or self._is_abandoned:

@@ -43,8 +43,8 @@ class Source(Protocol):
     def wake(self) -> None:
         """Let `turn` not wait any longer."""
 
-    def left(self) -> int:
-        """How many records are left."""
+    def left(self, is_read: bool) -> int:
+        """How many records are left; with `is_read`, of those that were read."""
 
     def close(self) -> None: ...
 
@@ -137,11 +137,19 @@ class JournalSource:
         """True if another process is attached."""
         return any(place.is_held() for place in self._places)
 
+    def is_all_read(self) -> bool:
+        """True if nothing waits, at the end."""
+        try:
+            return not any(reader.unread() for reader in self._readers)
+        except (OSError, ValueError):
+            return False
+
     def wake(self) -> None:
         self._bell.ring()
 
-    def left(self) -> int:
-        return sum(reader.count_unread() for reader in self._readers)
+    def left(self, is_read: bool) -> int:
+        # What still comes after that, others see to.
+        return sum(reader.count_unread(is_read) for reader in self._readers)
 
     def close(self) -> None:
         for reader in self._readers:
