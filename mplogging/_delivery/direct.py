@@ -13,6 +13,7 @@ import os
 import threading
 import time
 
+from .._errors import is_foreign
 from .._file.handler import DatedFileHandler
 from .._file.unwritten import Failed
 from .._wire.frames import LINE, RECORD, Batch, Message, split_record
@@ -50,6 +51,7 @@ class DirectWriter:
         self._lock = threading.RLock()
         self._is_busy = False  # this thread is at it: who comes now is a signal handler
         self._retry_due = 0.0
+        self._waited_at: object = None  # where the journal's reader was, when it was in vain
         if file is not None:
             file.cut_half_lines()
 
@@ -106,17 +108,21 @@ class DirectWriter:
                 return True
             if time.monotonic() < self._retry_due:
                 return False
-            is_read = self._read(place) or self._is_read_by_another(place, writer)
+            if self._read(place, writer) or self._is_read_by_another(place, writer):
+                return True
             self._retry_due = time.monotonic() + _RETRY_SECONDS
-            return is_read
+            return False
         except (OSError, ValueError) as error:
+            if is_foreign(error):
+                raise
+            self._retry_due = time.monotonic() + _RETRY_SECONDS
             self._delivery.mishap("failed", f"the journal could not be read to its end: {error}")
             return False
 
-    def _read(self, place: Place) -> bool:
+    def _read(self, place: Place, writer: JournalWriter) -> bool:
         if not place.try_reader_lock():
             return False
-        reader = Reader(place, self._delivery, writer=lambda: self._writer)
+        reader = Reader(place, self._delivery, writer=lambda: writer)
         try:
             reader.take_up()
             while reader.turn():
@@ -145,11 +151,18 @@ class DirectWriter:
         if place is None or writer is None:
             return
         deadline = time.monotonic() + _LEAVING_SECONDS
-        while time.monotonic() < deadline:
+        while True:
             try:
-                if not writer.unread(place.read_head()):
+                head = place.read_head()
+                if not writer.unread(head) or head.place == self._waited_at:
                     return
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
+                if is_foreign(error):
+                    raise
+                return
+            if time.monotonic() >= deadline:
+                # Stopped, or at a record that was cut short: not again for each line.
+                self._waited_at = head.place
                 return
             time.sleep(_PAUSE)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import Callable
 
+from .._errors import is_foreign
 from .._file.finding import lines_found
 from .._file.unwritten import Failed
 from .._wire.frames import EVER, HEADER_BYTES, RECORD, Message, Run
@@ -62,6 +63,7 @@ class Reader:
         self._newest = delivery.bounds(time.time())
         self._refused: dict[float, Failed] = {}  # by the period's start
         self._retry_due = 0.0
+        self._seen: dict[int, int] = {}  # up to where nothing whole is left, by segment
 
     def take_up(self) -> None:
         """Begin where the last reader ended, with what it left in doubt.
@@ -87,7 +89,7 @@ class Reader:
         note = self.note
         if note.passed_over and time.monotonic() >= self._retry_due:
             self._retry()
-        if self._refused and not note.can_defer():
+        if self._is_blocked():
             return False
         self._turnover.see_to(note)
         *older, newest = list(note.places)
@@ -100,6 +102,10 @@ class Reader:
             while self._read(number, None):
                 has_moved = True
         return self._read(newest, limit) or has_moved
+
+    def _is_blocked(self) -> bool:
+        """True if the log refuses lines, and no more of them can be put off."""
+        return bool(self._refused) and not self.note.can_defer()
 
     def is_at_end(self) -> bool:
         """True if nothing waits; for any thread."""
@@ -145,8 +151,9 @@ class Reader:
     def has_reached(self, targets: dict[int, int]) -> bool:
         """True once all up to there is in the log."""
         note = self.note
+        # What a writer has died in was never accepted: nobody waits for its rest.
         return not note.passed_over and all(
-            note.places[number] >= target
+            max(note.places[number], self._seen.get(number, 0)) >= target
             for number, target in targets.items()
             if number in note.places
         )
@@ -181,34 +188,52 @@ class Reader:
             return False
         self.has_more = len(data) == _READ_BYTES
         self._take(Part(number, offset, data))
-        if self.has_more and self.note.places[number] == offset:
-            self._read_large(number, offset)
-        return self.note.places[number] > offset
+        if self.note.places[number] > offset or self._is_blocked():
+            return self.note.places[number] > offset
+        if self.has_more:
+            return self._read_large(number, offset, limit)
+        self._seen[number] = offset + len(data)
+        return False
 
-    def _read_large(self, number: int, offset: int) -> None:
-        """Deal with a frame that is larger than a read."""
+    def _read_large(self, number: int, offset: int, limit: int | None) -> bool:
+        """Deal with a frame, or with what is none, that is larger than a read."""
         header = self._segments.read(number, offset, HEADER_BYTES)
         length = self._segments.framing.frame_bytes(header) or 0
-        there = self._segments.size(number) - offset
-        try:
-            data = self._segments.read(number, offset, max(min(length, there), 2 * _READ_BYTES))
-            self._take(Part(number, offset, data))
-        except MemoryError:
-            if length > there:
-                raise
-            self.note.settle(Stretch(number, offset, offset + length))
-            self._save()
-            self._delivery.mishap("failed", f"there was no memory for a record of {length} bytes")
+        stop = self._segments.size(number) if limit is None else limit
+        size = max(length, 2 * _READ_BYTES)
+        while True:
+            size = min(size, stop - offset)
+            try:
+                self._take(Part(number, offset, self._segments.read(number, offset, size)))
+            except MemoryError:
+                if not 0 < length <= stop - offset:
+                    raise
+                self.note.settle(Stretch(number, offset, offset + length))
+                self._save()
+                self._delivery.mishap(
+                    "failed", f"there was no memory for a record of {length} bytes"
+                )
+            if self.note.places[number] > offset or self._is_blocked():
+                return self.note.places[number] > offset
+            if offset + size == stop:
+                self._seen[number] = stop
+                return False
+            size *= 2
 
     def _take(self, part: Part, is_retry: bool = False) -> None:
         """Deal with the frames in these bytes, run by run."""
         at, bounds = 0, self._newest
         end = part.offset + len(part.data)
-        is_final = is_retry or (self.is_final and end == self._segments.size(part.segment))
+        is_final = is_retry or (
+            (self.is_final or part.segment in self._turnover.left)
+            and end == self._segments.size(part.segment)
+        )
         while True:
             run = self._segments.framing.decode(
                 part.data, *bounds, at=at, is_final=is_final, makes_lines=self._makes_lines
             )
+            if self._is_blocked():
+                return
             if run.stop > at:
                 stretch = part.stretch(at, run.stop)
                 if run.foreign is not None:
@@ -237,7 +262,7 @@ class Reader:
         self, part: Part, run: Run, period: float, stretch: Stretch, is_retry: bool
     ) -> None:
         delivery = self._delivery
-        if run.torn:
+        if run.torn and not is_retry:
             delivery.counts["incomplete"] += run.torn
         if self._is_suspicious and any(map(self._is_junk, run.lines)):
             self._write_one_by_one(part, run.lines, period, stretch)
@@ -293,6 +318,8 @@ class Reader:
             self._refuse(period, failed)
             self._defer(progress.rest)
         except Exception as error:  # one of them is at fault, its neighbours are not
+            if is_foreign(error):
+                raise  # by a signal handler: it is in doubt what was written
             if len(lines) > 1:
                 rest = lines[progress.written :]
                 self._write_one_by_one(part, rest, period, progress.rest)

@@ -46,6 +46,7 @@ class Turnover:
         self._next_offset = 0
         self._switch_due = float("inf")
         self._leaving: dict[int, float] = {}  # old segments, by when they may go
+        self.left: set[int] = set()  # of them: what is cut short there stays so
 
     def see_to(self, note: Note) -> None:
         """Do what is due."""
@@ -76,13 +77,19 @@ class Turnover:
         now = time.monotonic()
         if now < self._leaving.get(number, 0.0):
             return
-        is_done = (
-            note.places[number] == self._segments.size(number)
-            and not note.is_needed(number)
+        is_left = (
+            not note.is_needed(number)
             and number != self._own_segment()
             and not self._place.is_segment_held(number)
         )
-        if is_done and number in self._leaving:
+        if not is_left:
+            # Held by one that sleeps, say: to be looked at again, without a grace so far.
+            self._leaving.pop(number, None)
+        elif number not in self._leaving:
+            self._leaving[number] = now + _GRACE_SECONDS
+        elif note.places[number] < self._segments.size(number):
+            self.left.add(number)
+        else:
             del self._leaving[number]
             places = dict(note.places)
             note.end_segment(number)
@@ -92,8 +99,3 @@ class Turnover:
                 self._save()
             else:
                 self._segments.remove(number)
-        elif is_done:
-            self._leaving[number] = now + _GRACE_SECONDS
-        else:
-            # Held by one that sleeps, say: to be looked at again, without a grace so far.
-            self._leaving.pop(number, None)

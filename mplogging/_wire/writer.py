@@ -14,13 +14,14 @@ something that caused another record stands before it, in whatever segments.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from os import write
 from time import monotonic
 from typing import Callable, NoReturn
 
-from .._errors import is_foreign
+from .._errors import UnsafeSessionError, is_foreign
 from .bell import Bell
 from .descriptors import leads_to
 from .frames import Framing, Message, pack_header
@@ -30,6 +31,8 @@ from .place import Place
 LOOK_SECONDS = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _NOT_YET = float("-inf")
+_LONGEST_TURN = 1.0  # seconds
+_FAILURES = (OSError, ValueError, UnsafeSessionError)
 
 
 class Over(Exception):
@@ -74,7 +77,10 @@ class JournalWriter:
         self._capacity_bytes = capacity_bytes
         self._foreword = foreword
         self._is_read_here = is_read_here
-        self._pid, self._held_by = os.getpid(), -1
+        self._pid = os.getpid()
+        # For one thread at a time to change segments. Reentrant, since a signal handler may
+        # log; and not waited for for ever, as C code may have forked while it was taken.
+        self._turn = threading.RLock()
         self._look_due = _NOT_YET
         self._has_to_speak = True
         self._pause = 0.0
@@ -118,11 +124,11 @@ class JournalWriter:
         data = b""
         try:
             if self._look_due == _NOT_YET:
-                self._be_ready(self._place.read_head())
+                self._be_ready()
             data = pack_header(self._tags[kind], len(payload), self._pid, created) + payload
             if write(self.descriptor, data) == len(data):
                 return
-        except (OSError, ValueError) as error:
+        except _FAILURES as error:
             self._fail(error)
         self._fail(None)
 
@@ -161,55 +167,68 @@ class JournalWriter:
         try:
             if not place.is_open():
                 place.reopen()
-                self._held_by = -1
-            if self._held_by != os.getpid():
-                place.hold()
-                self._pid = self._held_by = os.getpid()
-            head = place.read_head()
-            if head.is_over:
+            self._pid = os.getpid()
+            # Each time: the lock goes if the program reads through our files, to copy them say.
+            place.hold()
+            if place.read_head().is_over:
                 raise Over
-            head = self._be_ready(head)
+            head = self._be_ready()
             if not self._is_read_here() and place.try_reader_lock():
                 place.release_reader_lock()  # whoever takes over takes it again
                 raise Over
             self._bell.ring()
             if self.unread(head) > self._capacity_bytes:
                 raise Congested(head.is_refused)
-        except (OSError, ValueError) as error:
+        except _FAILURES as error:
+            if is_foreign(error):
+                raise
             raise Unsent from error
         self._pause = 0.0
         if self._has_to_speak:
             self._speak()
         self._look_due = now + LOOK_SECONDS if head.next == head.segment else _NOT_YET
 
-    def _be_ready(self, head: Head) -> Head:
-        """Have the segment open that all are to write to."""
-        while head.segment != self.segment or not leads_to(self.descriptor, self._identity):
-            try:
-                self._go_to(head.segment)
-            except OSError:
-                # No descriptor is left, or no right to open it (privileges were dropped):
-                # what is open serves on, as long as it is held.
-                if not self._may_stay():
-                    raise
-                return head
-            before, head = head, self._place.read_head()
-            if head.segment == before.segment:
-                break
-        else:
-            self._place.hold_segment(self.segment)
-        return head
+    def _be_ready(self) -> Head:
+        """Have the segment open that all are to write to; returns the note's head."""
+        is_alone = self._turn.acquire(timeout=_LONGEST_TURN)
+        try:
+            while True:
+                # Held before the note is read: if that names it, it stays from then on.
+                if self.segment:
+                    self._place.hold_segment(self.segment)
+                head = self._place.read_head()
+                if head.segment == self.segment and leads_to(self.descriptor, self._identity):
+                    return head
+                try:
+                    self._go_to(head.segment)
+                except OSError as error:
+                    # No descriptor is left, or no right to open it (privileges were
+                    # dropped): what is open serves on, as long as it is held.
+                    if is_foreign(error) or not self._may_stay():
+                        raise
+                    return head
+        finally:
+            if is_alone:
+                self._turn.release()
 
     def _may_stay(self) -> bool:
-        if not leads_to(self.descriptor, self._identity):
-            return False
-        self._place.hold_segment(self.segment)
-        return self.segment in self._place.load()[0].places  # it is read, and stays so
+        return (
+            leads_to(self.descriptor, self._identity)
+            and self.segment in self._place.load()[0].places  # it is read, and stays so
+        )
 
     def _go_to(self, number: int) -> None:
         self._place.hold_segment(number)
-        opened = self._place.open_segment(number, os.O_RDWR | os.O_APPEND)
         try:
+            opened = self._place.open_segment(number, os.O_RDWR | os.O_APPEND)
+        except BaseException:
+            if number != self.segment:
+                self._place.let_go_segment(number)
+            raise
+        try:
+            if number < self.segment:
+                self._place.let_go_segment(number)
+                return  # a signal handler has gone further meanwhile
             framing = Framing.of_segment(os.pread(opened, 8, 0))
             status = os.fstat(opened)
             if leads_to(self.descriptor, self._identity):
