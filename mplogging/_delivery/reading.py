@@ -1,11 +1,10 @@
 """The reading end of a journal: every line into the log once, whoever dies in between.
 
-    Segments.read ─ Framing.decode ─ Run ─┬─ intend ─ DatedFileHandler.append ─ settle
-                                          │              └ refused: defer, and try again
+    Segments.read ─ Framing.decode ─ Run ─┬─ lines ─ writing.LineWriter ─ DatedFileHandler
                                           └─ events ─ Delivery
 
-Each step is saved on the note before the next begins (`note`). Who takes over from
-a reader that died begins with what is in doubt: the log tells what of it was written.
+Each step is saved on the note before the next begins (`note`), so that whoever takes
+over from a reader that died goes on where it was.
 """
 
 from __future__ import annotations
@@ -13,22 +12,17 @@ from __future__ import annotations
 import time
 from typing import Callable
 
-from .._errors import is_foreign
-from .._file.finding import lines_found
-from .._file.unwritten import Failed
 from .._wire.frames import EVER, HEADER_BYTES, RECORD, Message, Run
-from .._wire.note import Intent, Note, Stretch
+from .._wire.note import Note, Stretch
 from .._wire.place import Place
 from .._wire.segments import Part, Segments
 from .._wire.turnover import Turnover
 from .._wire.writer import JournalWriter
 from .delivery import Delivery
-from .progress import Progress
+from .writing import RETRY_SECONDS, LineWriter
 
 # So much is written at once.
 _READ_BYTES = 1 << 17
-# Seconds between two attempts while the log refuses lines.
-_RETRY_SECONDS = 0.5
 
 
 class Reader:
@@ -52,17 +46,13 @@ class Reader:
         self._delivery = delivery
         self._file = delivery.file
         self._makes_lines = makes_lines and self._file is not None
-        self._is_suspicious = is_suspicious
         self._writer = writer
         self._segments = Segments(place, self._spare)
-        self._turnover = Turnover(place, self._segments, self._save, self._own_segment)
-        self.note = Note()
+        self._lines = LineWriter(place, self._segments, delivery, is_suspicious)
+        self._turnover = Turnover(place, self._segments, self._lines.save, self._own_segment)
         self.is_final = False  # nobody writes any more: what is cut short stays so
         self.has_more = False  # the last read brought all that it could
-        self.doubtful = 0  # lines that may be there twice
         self._newest = delivery.bounds(time.time())
-        self._refused: dict[float, Failed] = {}  # by the period's start
-        self._retry_due = 0.0
         self._seen: dict[int, int] = {}  # up to where nothing whole is left, by segment
 
     def take_up(self) -> None:
@@ -71,14 +61,31 @@ class Reader:
         Raises:
             OSError, ValueError: The journal can't be read.
         """
-        self.note, path = self._place.load()
-        for number in self.note.places:
+        for number in self._place.load()[0].places:
             if self._segments.is_gone(number):
-                self._delivery.warn("%s was removed, with what had not been read yet in its"
-                                    " segment %d", self._place.path, number)
-        intent = self.note.intent
-        if intent is not None:
-            self._resolve(intent, path)
+                self._delivery.warn(
+                    "%s was removed, with what had not been read yet in its segment %d",
+                    self._place.path, number,
+                )  # fmt: skip
+        self._lines.take_up()
+
+    def look(self) -> None:
+        """See where the last reader ended, and change nothing.
+
+        Raises:
+            OSError, ValueError: The journal can't be read.
+        """
+        self._lines.note = self._place.load()[0]
+
+    @property
+    def note(self) -> Note:
+        """How far it is."""
+        return self._lines.note
+
+    @property
+    def doubtful(self) -> int:
+        """Lines that may be in the log twice."""
+        return self._lines.doubtful
 
     def turn(self) -> bool:
         """Read on; True if there was anything.
@@ -87,9 +94,9 @@ class Reader:
             OSError, ValueError: The journal can't be read.
         """
         note = self.note
-        if note.passed_over and time.monotonic() >= self._retry_due:
+        if note.passed_over and time.monotonic() >= self._lines.retry_due:
             self._retry()
-        if self._is_blocked():
+        if self._lines.is_blocked():
             return False
         self._turnover.see_to(note)
         *older, newest = list(note.places)
@@ -102,10 +109,6 @@ class Reader:
             while self._read(number, None):
                 has_moved = True
         return self._read(newest, limit) or has_moved
-
-    def _is_blocked(self) -> bool:
-        """True if the log refuses lines, and no more of them can be put off."""
-        return bool(self._refused) and not self.note.can_defer()
 
     def is_at_end(self) -> bool:
         """True if nothing waits; for any thread."""
@@ -161,7 +164,7 @@ class Reader:
     def end(self) -> None:
         """Mark the journal as over: whoever has something to say writes it elsewhere."""
         self.note.is_over = True
-        self._save()
+        self._lines.save()
 
     def close(self) -> None:
         """Close what is open."""
@@ -188,7 +191,7 @@ class Reader:
             return False
         self.has_more = len(data) == _READ_BYTES
         self._take(Part(number, offset, data))
-        if self.note.places[number] > offset or self._is_blocked():
+        if self.note.places[number] > offset or self._lines.is_blocked():
             return self.note.places[number] > offset
         if self.has_more:
             return self._read_large(number, offset, limit)
@@ -208,12 +211,11 @@ class Reader:
             except MemoryError:
                 if not 0 < length <= stop - offset:
                     raise
-                self.note.settle(Stretch(number, offset, offset + length))
-                self._save()
+                self._lines.settle(Stretch(number, offset, offset + length))
                 self._delivery.mishap(
                     "failed", f"there was no memory for a record of {length} bytes"
                 )
-            if self.note.places[number] > offset or self._is_blocked():
+            if self.note.places[number] > offset or self._lines.is_blocked():
                 return self.note.places[number] > offset
             if offset + size == stop:
                 self._seen[number] = stop
@@ -232,7 +234,7 @@ class Reader:
             run = self._segments.framing.decode(
                 part.data, *bounds, at=at, is_final=is_final, makes_lines=self._makes_lines
             )
-            if self._is_blocked():
+            if self._lines.is_blocked():
                 return
             if run.stop > at:
                 stretch = part.stretch(at, run.stop)
@@ -264,13 +266,12 @@ class Reader:
         delivery = self._delivery
         if run.torn and not is_retry:
             delivery.counts["incomplete"] += run.torn
-        if self._is_suspicious and any(map(self._is_junk, run.lines)):
-            self._write_one_by_one(part, run.lines, period, stretch)
+        if self._file is not None and self._lines.has_junk(run.lines):
+            self._lines.write_one_by_one(part, run.lines, period, stretch)
         elif run.lines and self._file is not None:
-            self._write(part, run.lines, period, stretch)
+            self._lines.write(part, run.lines, period, stretch)
         else:
-            self.note.settle(stretch)
-            self._save()
+            self._lines.settle(stretch)
         if is_retry:
             return
         for event in run.events:
@@ -293,116 +294,19 @@ class Reader:
             )
         if line:
             period = self._delivery.bounds(message.created)[0]
-            self._write(part, [line], period, stretch)
+            self._lines.write(part, [line], period, stretch)
         else:
-            self.note.settle(stretch)
-            self._save()
+            self._lines.settle(stretch)
         if not is_retry:
             self._delivery.offer(message)
 
-    # -- writing -----------------------------------------------------------------------
-
-    def _write(
-        self, part: Part, lines: list[bytes], period: float, stretch: Stretch
-    ) -> None:
-        """Write the lines of a stretch, or put it off."""
-        assert self._file is not None
-        if period in self._refused:
-            self._defer(stretch)
-            return
-        progress = self._progress(part, lines, stretch)
-        try:
-            self._file.append(period, lines, progress.announce)
-        except Failed as failed:
-            progress.settle(len(lines) - len(failed.chunks))
-            self._refuse(period, failed)
-            self._defer(progress.rest)
-        except Exception as error:  # one of them is at fault, its neighbours are not
-            if is_foreign(error):
-                raise  # by a signal handler: it is in doubt what was written
-            if len(lines) > 1:
-                rest = lines[progress.written :]
-                self._write_one_by_one(part, rest, period, progress.rest)
-            else:
-                self.note.settle(stretch)
-                self._delivery.mishap("failed", f"a line could not be written: {error!r}")
-        else:
-            progress.settle(len(lines))
-        self._save()
-
-    def _write_one_by_one(
-        self, part: Part, lines: list[bytes], period: float, stretch: Stretch
-    ) -> None:
-        framing, start = self._segments.framing, stretch.start
-        for line in lines:
-            stop = part.offset + framing.stop_of_lines(
-                part.data, start - part.offset, stretch.stop - part.offset, 1
-            )
-            one = Stretch(stretch.segment, start, stop)
-            if self._is_suspicious and self._is_junk(line):
-                self._delivery.counts["corrupt"] += 1
-                self.note.settle(one)
-            else:
-                self._write(part, [line], period, one)
-            start = stop
-        if start < stretch.stop:
-            self.note.settle(Stretch(stretch.segment, start, stretch.stop))
-
-    def _is_junk(self, line: bytes) -> bool:
-        """True for what a page brings that the machine's crash has zeroed, or left as it was."""
-        assert self._file is not None
-        return b"\0" in line or not line.endswith(self._file.line_end)
-
-    def _progress(self, part: Part, lines: list[bytes], stretch: Stretch) -> Progress:
-        return Progress(
-            self.note, part, self._segments.framing, lines, stretch, self._save,
-            self._delivery.count,
-        )  # fmt: skip
-
-    def _defer(self, stretch: Stretch) -> None:
-        self.note.defer(stretch)
-        self._save()
-
-    def _refuse(self, period: float, failed: Failed) -> None:
-        if not self._refused:
-            self._retry_due = time.monotonic() + _RETRY_SECONDS
-            if not self.note.is_refused:
-                assert self._file is not None
-                cause = failed.__cause__
-                self._file.report(f"can't be written, lines wait in the journal: {cause}")
-        self._refused[period] = failed
-        self.note.is_refused = True
-
     def _retry(self) -> None:
         """See whether the log takes by now what it has refused."""
-        self._refused.clear()
+        lines = self._lines
+        lines.refused.clear()
         for stretch in list(self.note.passed_over):
             for part in self._segments.parts(stretch, _READ_BYTES):
                 self._take(part, is_retry=True)
-        self._retry_due = time.monotonic() + _RETRY_SECONDS
-        self.note.is_refused = bool(self._refused)
-        self._save()
-
-    def _save(self, path: str = "") -> None:
-        self._place.save(self.note, path)
-
-    # -- what a reader that died had begun ------------------------------------------------
-
-    def _resolve(self, intent: Intent, path: str) -> None:
-        """Settle what stands in the log already of what was about to be written there."""
-        assert self._file is not None
-        stretch = intent.stretch
-        number, start, stop = stretch
-        part = Part(number, start, self._segments.read(number, start, stop - start))
-        run = self._segments.framing.decode(part.data, *EVER, is_final=True)
-        identity = intent.device, intent.inode
-        found = lines_found(path, identity, intent.end, run.lines, self._file.line_end)
-        if found is None:
-            self.doubtful += len(run.lines)
-            self._delivery.warn(
-                "%s is gone: what was just being written to it, %d lines, may be there twice",
-                path, len(run.lines),
-            )  # fmt: skip
-        progress = self._progress(part, run.lines, stretch)
-        progress.settle(found or 0)
-        self._save()
+        lines.retry_due = time.monotonic() + RETRY_SECONDS
+        self.note.is_refused = bool(lines.refused)
+        lines.save()

@@ -111,7 +111,7 @@ def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
         reader.is_final = True
         try:
             if is_trial:
-                reader.note = place.load()[0]
+                reader.look()
                 return Recovery(place.path, left=reader.unread(), problem=_told(reader))
             reader.take_up()
             while reader.turn():

@@ -260,7 +260,7 @@ class QueueSource:
         self._settle_marks()
         self._is_finished = True
 
-    def left(self) -> int:
+    def left(self, is_read: bool) -> int:
         if self._is_finished:
             return 0
         try:
