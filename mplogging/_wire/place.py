@@ -150,12 +150,19 @@ class Place(Locks):
             OSError: It can't be opened.
             UnsafeSessionError: Another has been put in its place.
         """
-        identity = self._identity
+        identity, self._note = self._identity, -1
         self._descriptor = lifted(os.open(self.path, _DIRECTORY | _SAFE))
-        self._check_directory()
-        self._open_note()
-        if self._identity != identity:
-            raise UnsafeSessionError(f"{self.path!r} is not the directory that it was: refused")
+        try:
+            self._check_directory()
+            self._open_note()
+            if self._identity != identity:
+                raise UnsafeSessionError(
+                    f"{self.path!r} is not the directory that it was: refused"
+                )
+        except BaseException:
+            self.close()
+            self._identity = identity  # of the one that is wanted, still
+            raise
 
     # -- the files in it ----------------------------------------------------------------
 
@@ -245,15 +252,16 @@ class Place(Locks):
 
     def remove(self) -> None:
         """Remove all that is in it, and then the directory, if it still has its name."""
-        with contextlib.suppress(OSError):
-            if self._descriptor < 0:
-                os.rmdir(self.path)  # it was not even opened, or is closed and gone
-                return
-            # The note last: who is killed at it leaves what can be seen to be over.
-            for name in sorted(self.names(), key=lambda name: (name == _NOTE, name != _RECOVERY)):
-                with contextlib.suppress(OSError):
-                    self.unlink(name)
-            if self.is_there():
+        try:
+            names = self.names() if self._descriptor >= 0 else []
+        except OSError:  # it takes a descriptor: what a new one has goes without
+            names = [_NOTE, _CONFIG, _RECOVERY, f"{_SEGMENT}1"]
+        # The note last: who is killed at it leaves what can be seen to be over.
+        for name in sorted(names, key=lambda name: (name == _NOTE, name != _RECOVERY)):
+            with contextlib.suppress(OSError):
+                self.unlink(name)
+        if self._descriptor < 0 or self.is_there():  # the former: it was not even opened
+            with contextlib.suppress(OSError):
                 os.rmdir(self.path)
 
     def close(self) -> None:

@@ -1,34 +1,21 @@
-"""A session's directory is its user's alone, and goes once nobody is attached to it."""
+"""A session's directory is its user's alone, entered once, and left through its descriptor."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
-import signal
 import stat
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import needs_proc
+from conftest import texts
 
-from mplogging import _lock
 from mplogging._errors import SessionClosedError, SessionError, UnsafeSessionError
-from mplogging._wire.place import Place
+from mplogging._wire.note import NOTE_BYTES, Head, Intent, Note
+from mplogging._wire.place import Place, is_open_here, prefix
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
-
-
-@pytest.fixture
-def place():
-    made = Place.make()
-    yield made
-    made.remove()
-    made.close()
 
 
 @pytest.fixture
@@ -40,119 +27,74 @@ def umask():
     os.umask(old)
 
 
+@pytest.fixture
+def low_limit():
+    """Lets few descriptors be open; put back."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield lambda soft: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 def mode(path: str) -> int:
     return stat.S_IMODE(os.lstat(path).st_mode)
 
 
-def prefix() -> str:
-    return f"mplogging-{os.geteuid()}-"
+def descriptors() -> set[int]:
+    return {number for number in range(1200) if is_open(number)}
+
+
+def is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 # --- making -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mask", [0, 0o022, 0o077, 0o027])
-def test_nothing_is_open_to_others(umask, mask):
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077, 0o027, 0o277])
+def test_nothing_is_open_to_others(umask, tmp_path, mask):
     """Directory and files are the user's alone, under any umask."""
     umask(mask)
-    place = Place.make()
+    place = Place.make(str(tmp_path))
     place.write_config(b"settings")
-    os.close(place.open_file("more", os.O_WRONLY | os.O_CREAT))
+    place.write_recovery(b"{}")
+    os.close(place.open_segment(1, os.O_WRONLY | os.O_CREAT))
     assert mode(place.path) == 0o700
-    assert {name: mode(os.path.join(place.path, name)) for name in os.listdir(place.path)} == {
-        "attached": 0o600, "config": 0o600, "more": 0o600,
-    }  # fmt: skip
+    modes = {name: mode(os.path.join(place.path, name)) for name in place.names()}
+    assert modes == dict.fromkeys(("note", "config", "recovery", "journal-1"), 0o600 & ~mask)
     place.remove()
     place.close()
 
 
-def test_its_path_is_absolute(monkeypatch, runtime_directory):
-    """It leads there from any working directory."""
-    monkeypatch.chdir(runtime_directory)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", ".")
-    place = Place.make()
-    assert Path(place.path).parent == runtime_directory
+def test_in_a_directory_that_hands_its_group_down(tmp_path):
+    """The bit for that, which a new directory gets too, is taken away."""
+    tmp_path.chmod(0o2755)
+    place = Place.make(str(tmp_path))
+    assert mode(place.path) == 0o700
     place.remove()
     place.close()
 
 
-def test_where_it_is(place, runtime_directory):
-    """It is in the runtime directory, with the user's number in its name."""
-    assert Path(place.path).parent == runtime_directory
+def test_its_path(monkeypatch, tmp_path):
+    """It is absolute, hidden, and has the user's number in its name."""
+    monkeypatch.chdir(tmp_path)
+    place = Place.make(".")
+    assert Path(place.path).parent == tmp_path
     assert Path(place.path).name.startswith(prefix())
-
-
-@pytest.mark.parametrize("value", ["", "/nowhere/at/all", "/dev/null"])
-def test_unusable_runtime_directory(monkeypatch, tmp_path, value):
-    """The temporary directory stands in for a runtime directory that can't be used."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", value)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    place = Place.make()
-    assert Path(place.path).parent == tmp_path
-    place.remove()
-    place.close()
-    assert not list(tmp_path.iterdir())
-
-
-@needs_root
-def test_runtime_directory_of_another_user(monkeypatch, tmp_path, runtime_directory):
-    """What `sudo` left in the environment is not used."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    os.chown(runtime_directory, NOBODY, NOBODY)
-    place = Place.make()
-    assert Path(place.path).parent == tmp_path
+    assert prefix() == f".mplogging-{os.geteuid()}-"
     place.remove()
     place.close()
 
 
-def test_no_temporary_directory(monkeypatch, tmp_path):
-    """The error names what can't be used, and the way out."""
-    monkeypatch.delenv("XDG_RUNTIME_DIR")
-    file = tmp_path / "file"
-    file.touch()
-    monkeypatch.setattr(tempfile, "tempdir", str(file))
-    with pytest.raises(SessionError, match=f"{file}.*set XDG_RUNTIME_DIR or TMPDIR"):
-        Place.make()
-
-
-def test_no_temporary_directory_at_all(monkeypatch):
-    """That there is none is a `SessionError` too."""
-
-    def fail() -> str:
-        raise FileNotFoundError("no usable temporary directory")
-
-    monkeypatch.delenv("XDG_RUNTIME_DIR")
-    monkeypatch.setattr(tempfile, "gettempdir", fail)
-    with pytest.raises(SessionError, match="no usable temporary directory"):
-        Place.make()
-
-
-@needs_root
-def test_unwritable_temporary_directory():
-    """A user who may not write there gets the error."""
-    program = (
-        "import os, tempfile\n"
-        "from mplogging import _errors\n"
-        "from mplogging._wire import place\n"
-        "tempfile.tempdir = '/'\n"
-        f"os.setgid({NOBODY}); os.setuid({NOBODY})\n"
-        "try:\n    place.Place.make()\n"
-        "except _errors.SessionError as error:\n    print(error)\n"
-    )
-    environment = {name: text for name, text in os.environ.items() if name != "XDG_RUNTIME_DIR"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
-    )
-    assert f"Permission denied: '/mplogging-{NOBODY}-" in done.stdout, done.stderr
-
-
-@pytest.mark.parametrize("left", range(4))
-def test_too_many_open_files(runtime_directory, left):
+@pytest.mark.parametrize("left", range(5))
+def test_too_many_open_files(tmp_path, low_limit, left):
     """Without descriptors it can't be made; nothing half made stays, and no descriptor."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     spare = os.open("/", os.O_RDONLY)
     fillers = []
-    resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 40, hard))
+    low_limit(spare + 40)
     try:
         while True:
             try:
@@ -161,20 +103,18 @@ def test_too_many_open_files(runtime_directory, left):
                 break
         for _ in range(left):
             os.close(fillers.pop())
-        if left < 2:  # one for the directory, one for the file in it
-            with pytest.raises(SessionError, match="Too many open files"):
-                Place.make()
-            assert mode(str(runtime_directory))  # it can be looked at, without a descriptor
+        if left < 2:  # one for the directory, one for the note
+            with pytest.raises(OSError, match="Too many open files"):
+                Place.make(str(tmp_path))
         else:
-            place = Place.make()
-            place.close()
+            place = Place.make(str(tmp_path))
             place.remove()
+            place.close()
         fillers += [os.dup(spare) for _ in range(left)]  # as many are free as before
     finally:
         for descriptor in [*fillers, spare]:
             os.close(descriptor)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert not list(runtime_directory.iterdir())
+    assert texts(tmp_path) == {} and not list(tmp_path.iterdir())
 
 
 # --- opening ----------------------------------------------------------------------------
@@ -185,40 +125,38 @@ def test_open(place):
     place.write_config(b"first")
     place.write_config(b"settings")
     other = Place.open(place.path)
-    assert other.read_config() == b"settings"
+    assert (other.read_config(), other.read_head()) == (b"settings", place.read_head())
     other.close()
     other.close()
 
 
 @pytest.mark.parametrize("path", ["gone", "gone/below", "nul\0l"])
-def test_gone(runtime_directory, path):
+def test_gone(tmp_path, path):
     """A place that is not there belongs to a session that is over."""
     with pytest.raises(SessionClosedError, match="is over, or there never was one"):
-        Place.open(f"{runtime_directory}/{path}")
-
-
-def test_nobody_reads(place):
-    """A place whose reader is gone is that of a session that is over."""
-    place.unlock()
-    with pytest.raises(SessionClosedError, match="nobody reads it"):
-        Place.open(place.path)
+        Place.open(f"{tmp_path}/{path}")
 
 
 def test_just_ending(place):
     """A place that is being cleared away is that of a session that is over, and stays empty."""
-    os.unlink(os.path.join(place.path, "attached"))
+    before = descriptors()
+    place.remove()
+    os.mkdir(place.path, 0o700)
     with pytest.raises(SessionClosedError, match="just ending"):
         Place.open(place.path)
-    assert os.listdir(place.path) == []
+    assert os.listdir(place.path) == [] and descriptors() == before
+    os.rmdir(place.path)
 
 
 @pytest.mark.parametrize("permissions", [0o701, 0o710, 0o750, 0o755, 0o777, 0o1700, 0o500])
 def test_another_mode(place, permissions):
     """Any mode but 0700 is refused, by its value."""
+    before = descriptors()
     os.chmod(place.path, permissions)
     with pytest.raises(UnsafeSessionError, match=f"mode {permissions:04o}, not 0700"):
         Place.open(place.path)
     os.chmod(place.path, 0o700)  # else only root could remove it
+    assert descriptors() == before
 
 
 @needs_root
@@ -240,191 +178,164 @@ def test_a_link_in_its_place(place, tmp_path):
             Place.open(str(path))
 
 
-def test_a_link_within(place, tmp_path):
-    """Links in the directory are not followed."""
-    (tmp_path / "secret").write_bytes(b"another's")
-    os.symlink(tmp_path / "secret", os.path.join(place.path, "config"))
-    with pytest.raises(OSError, match="config"):
-        place.read_config()
+def test_no_descriptor_to_open_it_with(place, low_limit):
+    """That is an error of this process, and says nothing of the session."""
+    low_limit(3)
+    with pytest.raises(SessionError, match="Too many open files") as raised:
+        Place.open(place.path)
+    assert not isinstance(raised.value, (SessionClosedError, UnsafeSessionError))
 
 
-# --- what killed sessions have left -----------------------------------------------------
+# --- the files within -------------------------------------------------------------------
 
 
-def make_and_wait(connection) -> None:
-    place = Place.make()
+@pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
+@pytest.mark.parametrize("name", ["config", "recovery", "journal-1", "note"])
+def test_only_regular_files(place, tmp_path, kind, name):
+    """What else somebody has put there is neither followed, nor waited for, nor read."""
+    path = os.path.join(place.path, name)
+    if os.path.exists(path):
+        os.unlink(path)
+    if kind == "link":
+        (tmp_path / "secret").write_bytes(b"another's")
+        os.symlink(tmp_path / "secret", path)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        os.mkdir(path)
+    before = descriptors()
+    for flags in (os.O_RDONLY, os.O_RDWR):
+        with pytest.raises((OSError, UnsafeSessionError)):
+            os.close(place.open_file(name, flags))
+    if name == "note":
+        with pytest.raises(SessionError):
+            Place.open(place.path)
+    assert descriptors() == before
+    if kind == "directory":
+        os.rmdir(path)
+
+
+def test_a_config_that_is_replaced_is_whole(place):
+    """Whoever opened the old one reads that, and nothing is left over."""
+    place.write_config(b"the first of them")
+    old = place.open_file("config", os.O_RDONLY)
+    place.write_config(b"second")
+    assert os.read(old, 100) == b"the first of them"
+    assert place.read_config() == b"second"
+    os.close(old)
+    assert sorted(place.names()) == ["config", "journal-1", "note", "recovery"]
+
+
+def test_the_note_and_the_path_on_it(place):
+    """Whoever comes after finds both; the path is kept while an intent is about it."""
+    note = Note(1, 24)
+    note.intend(Intent(1, 24, 90, 1, 2, 3, 4))
+    place.save(note, "/log/à\udcff")
+    other = Place.open(place.path)
+    assert (vars(other.load()[0]), other.load()[1]) == (vars(note), "/log/à\udcff")
+    assert other.read_head() == Head.load(note.dump())
+    place.save(note, "/" + "x" * NOTE_BYTES)
+    assert other.load()[1] == ("/" + "x" * NOTE_BYTES)[: NOTE_BYTES - 1]
+    other.close()
+
+
+def test_the_path_of_another_reader(place):
+    """It is replaced by one's own, though that was the last that oneself has saved."""
+    other = Place.open(place.path)
+    note = Note(1, 24)
+    note.intend(Intent(1, 24, 90, 1, 2, 3, 4))
+    for reader, path in ((place, "first"), (other, "second"), (place, "first")):
+        reader.load()
+        reader.save(note, path)
+        assert other.load()[1] == place.load()[1] == path
+    other.close()
+
+
+# --- descriptors that somebody closes ---------------------------------------------------
+
+
+
+
+def test_reopen(place):
+    """After a daemon has closed all descriptors it is found again, if it is the same."""
     place.write_config(b"settings")
-    connection.send(place.path)
-    connection.recv()
+    place.close()  # as the kernel sees it
+    assert not place.is_open()
+    place.reopen()
+    assert place.is_open() and place.read_config() == b"settings"
 
 
-def attach_and_wait(connection, path: str) -> None:
-    place = Place.open(path)
-    connection.send(place.path)
-    connection.recv()
-    place.close()
-
-
-class Other:
-    """A process that runs a function with one end of a pipe, until told to end or killed."""
-
-    def __init__(self, context, function, *args: object) -> None:
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=function, args=(theirs, *args), daemon=True)
-        self.process.start()
-        theirs.close()
-        self.path = self.connection.recv()
-
-    def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.end()
-
-    def end(self) -> None:
-        self.connection.close()  # it meets the end of the pipe, if it is alive
-        self.process.join()
-        self.process.close()
-
-
-def sweep() -> None:
-    place = Place.make()
-    place.remove()
-    place.close()
-
-
-def test_directory_of_a_killed_process(context, runtime_directory):
-    """It goes when the next session is made, and not before nobody is attached any more."""
-    parent = Other(context, make_and_wait)
-    sweep()
-    assert os.path.exists(parent.path)
-    worker = Other(context, attach_and_wait, parent.path)
-    parent.kill()
-    sweep()
-    assert os.path.exists(parent.path)
-    worker.kill()
-    sweep()
-    assert not list(runtime_directory.iterdir())
-
-
-def test_a_place_is_not_taken_for_a_leftover(place):
-    """The own directory survives another's making, even if its reader has given up the lock."""
-    sweep()
-    place.unlock()
-    sweep()
-    assert os.listdir(place.path) == ["attached"]
-
-
-def test_foreign_names_stay(runtime_directory, tmp_path):
-    """Only directories of this user's sessions go, by name, kind, mode and owner."""
-    user = os.geteuid()
-    kept = [f"{name}-{user}-a" for name in ("other", "mplogging-1", "Mplogging")]
-    kept += [f"mplogging-{user + 1}-a", f"mplogging-{user}", f"mplogging-{user}x-a"]
-    for name in [*kept, prefix() + "open", prefix() + "stale"]:
-        (runtime_directory / name).mkdir(mode=0o700)
-        (runtime_directory / name / "attached").touch()
-    (runtime_directory / (prefix() + "open")).chmod(0o755)
-    (runtime_directory / (prefix() + "file")).touch()
-    (tmp_path / "attached").touch()
-    tmp_path.chmod(0o700)
-    (runtime_directory / (prefix() + "link")).symlink_to(tmp_path)
-    kept += [prefix() + name for name in ("open", "file", "link")]
-    if user == 0:
-        theirs = runtime_directory / (prefix() + "theirs")
-        theirs.mkdir(mode=0o700)
-        (theirs / "attached").touch()
-        os.chown(theirs, NOBODY, -1)
-        kept.append(theirs.name)
-    sweep()
-    assert sorted(path.name for path in runtime_directory.iterdir()) == sorted(kept)
-    assert (tmp_path / "attached").exists()
-    for path in runtime_directory.iterdir():
-        subprocess.run(["rm", "-r", str(path)], check=True)
-
-
-def test_unfinished_ones(runtime_directory):
-    """One that may be just being made stays for a minute."""
-    young, old = (runtime_directory / (prefix() + name) for name in ("young", "old"))
-    for path in (young, old):
-        path.mkdir(mode=0o700)
-    os.utime(old, (0, 0))
-    sweep()
-    assert list(runtime_directory.iterdir()) == [young]
-    young.rmdir()
-
-
-def make_and_remove(directory: str, count: int) -> None:
-    os.environ["XDG_RUNTIME_DIR"] = directory
-    for _ in range(count):
-        place = Place.make()
-        other = Place.open(place.path)
-        place.write_config(b"settings")
-        assert other.read_config() == b"settings"
-        other.close()
-        place.remove()
+def test_a_number_that_is_another_files_by_now(place, tmp_path):
+    """It is not taken for ours, and not closed."""
+    with open(tmp_path / "theirs", "wb") as theirs:
+        before = descriptors()
+        note, directory = place._note, place._descriptor
+        for number in (note, directory):
+            os.dup2(theirs.fileno(), number)
+        assert not place.is_open() and not is_open_here(place.path)
         place.close()
+        assert descriptors() == before
+        os.close(note), os.close(directory)
+    place.reopen()
 
 
-def test_many_at_once(context, runtime_directory):
-    """Sessions that begin and end side by side do not sweep each other away."""
-    args = str(runtime_directory), 40
-    makers = [context.Process(target=make_and_remove, args=args) for _ in range(4)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
-        assert maker.exitcode == 0
-        maker.close()
-
-
-# --- in a forked child ------------------------------------------------------------------
-
-
-def check_in_child(place: Place, connection) -> None:
-    connection.send(_lock.try_lock(place.descriptor))
-    connection.recv()
-    connection.send(_lock.try_lock(place.descriptor))
+def test_reopen_finds_another(place, tmp_path):
+    """One that somebody has put in its place is refused."""
+    other = Place.make(str(tmp_path))
+    os.rename(place.path, place.path + "-moved")
+    os.rename(other.path, place.path)
     place.close()
+    before = descriptors()
+    for _ in range(2):
+        with pytest.raises(UnsafeSessionError, match="not the directory that it was"):
+            place.reopen()
+        assert not place.is_open() and descriptors() == before
+    os.rename(place.path, other.path)
+    other.remove()
+    other.close()
+    os.rename(place.path + "-moved", place.path)
+    place.reopen()
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
-@pytest.mark.parametrize("is_cleared", [False, pytest.param(True, marks=needs_proc)])
-def test_forked_child(place, is_cleared):
-    """A child neither shares its parent's lock nor keeps it alive, the directory there or not."""
-    if is_cleared:
-        place.remove()
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=check_in_child, args=(place, theirs))
-    child.start()
-    assert ours.recv() is False
-    os.close(place.descriptor)  # as the kernel does when the parent is killed
-    place.descriptor = -1
-    ours.send(None)
-    assert ours.recv() is True
-    child.join()
-    child.close()
-    ours.close(), theirs.close()
+def test_is_open_here(place, tmp_path):
+    """By what the path leads to, and for as long as it is open."""
+    assert is_open_here(place.path) and is_open_here(place.path + "/../" + Path(place.path).name)
+    assert not is_open_here(str(tmp_path)) and not is_open_here(place.path + "x")
+    other = Place.make(str(tmp_path))
+    assert is_open_here(other.path)
+    other.close()
+    assert not is_open_here(other.path) and is_open_here(place.path)
+    other.reopen()
+    other.remove()
+    other.close()
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
-def test_fork_while_a_place_is_made(monkeypatch):
-    """Nor does one that another thread forks meanwhile."""
-    children = []
+# --- its end ----------------------------------------------------------------------------
 
-    def lock_and_fork(descriptor, shared=False):
-        _lock.lock(descriptor, shared)
-        if not children:
-            children.append(os.fork())
-            if children == [0]:
-                signal.pause()
 
-    monkeypatch.setattr("mplogging._wire.place.lock", lock_and_fork)
-    place = Place.make()
-    place.close()
-    descriptor = os.open(place.path, os.O_RDONLY)
-    try:
-        assert _lock.FileLock(10).acquire(descriptor)  # once the child has begun to run
-    finally:
-        os.close(descriptor)
-        os.kill(children[0], signal.SIGKILL)
-        os.waitpid(children[0], 0)
-        place.remove()
+def test_remove(place):
+    """All goes, whatever it is called; a second time does no harm."""
+    os.close(place.open_file("of-a-later-version", os.O_WRONLY | os.O_CREAT))
+    place.remove()
+    assert not os.path.exists(place.path)
+    place.remove()
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "gone"])
+def test_what_has_its_name_by_now_stays(place, tmp_path, kind):
+    """Only what the descriptor leads to is removed."""
+    moved, kept = tmp_path / "moved", tmp_path / "kept"
+    os.rename(place.path, moved)
+    kept.mkdir()
+    if kind == "directory":
+        os.mkdir(place.path)
+    elif kind == "link":
+        os.symlink(kept, place.path)
+    place.remove()
+    assert os.listdir(moved) == []  # what was ours
+    assert kept.exists() and os.path.lexists(place.path) == (kind != "gone")
+    moved.rmdir()
+    if kind == "directory":
+        os.rmdir(place.path)
+    elif kind == "link":
+        os.unlink(place.path)
