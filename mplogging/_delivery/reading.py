@@ -136,7 +136,7 @@ class Reader:
                 for number, offset in self.note.places.items()
             ]
         return sum(
-            len(run.lines) + sum(event.kind == RECORD for event in run.events)
+            len(run.lines) if self._file else sum(event.kind == RECORD for event in run.events)
             for stretch in stretches
             for run in self._all_runs(stretch)
         )

@@ -167,4 +167,5 @@ class LineWriter:
             )  # fmt: skip
         progress = self._progress(part, run.lines, stretch)
         progress.settle(found or 0)
+        self.note.intent = None  # also if nothing was found
         self.save()

@@ -127,10 +127,22 @@ class Framing:
                 wanted one by one; else they are lines like any other.
         """
         run, frames = self._walk(data, start, end, at, is_final, makes_lines, False)
+        if not is_final and run.stop > len(data) - MARK_BYTES + 1:
+            cut = self._begun_mark(data, at, run.stop)
+            if cut is not None:
+                return self.decode(data[:cut], start, end, at, False, makes_lines)
         # As many marks begin there as frames, or one that was cut short has swallowed others.
         if data.count(self.mark, at, run.stop + MARK_BYTES - 1) != frames:
             run, _ = self._walk(data, start, end, at, is_final, makes_lines, True)
         return run
+
+    def _begun_mark(self, data: bytes, at: int, stop: int) -> int | None:
+        """Where the data end with the beginning of a mark, if that is in a frame's midst."""
+        size = len(data)
+        for begin in range(max(at, size - MARK_BYTES + 1), stop):
+            if self.mark.startswith(data[begin:size]):
+                return begin
+        return None
 
     def _walk(
         self,

@@ -225,3 +225,16 @@ def test_where_some_of_the_lines_end_behind_a_frame_that_was_cut_short(claimed):
         for count in range(1, 6):
             stop = cut + len(framed(*rest[:count]))
             assert FRAMING.stop_of_lines(data, 0, len(data), count) == stop
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 5, 6, 7, 8, 24, 30])
+def test_reads_that_end_anywhere(lost):
+    """Wherever a read ends, what it takes for a line is one; the next goes on from there."""
+    messages = [line(0, 40), line(1, 3), line(2, 50)]
+    data = framed(messages[0])
+    data += framed(line(9, 40))[:-lost] + framed(*messages[1:])
+    for end in range(len(data) + 1):
+        first = FRAMING.decode(data[:end], *EVER)
+        rest = FRAMING.decode(data, *EVER, at=first.stop)
+        assert first.lines + rest.lines == payloads(*messages)
+        assert rest.stop == len(data)
