@@ -123,13 +123,16 @@ class Segments:
         descriptor = self._descriptors.get(number)
         if descriptor is None:
             try:
-                descriptor = self._place.open_segment(number, os.O_RDONLY)
+                opened = self._place.open_segment(number, os.O_RDONLY)
             except FileNotFoundError:
-                descriptor = self._spare(number)
-                if descriptor < 0:
+                spare = self._spare(number)
+                if spare < 0:
                     return -1
-                descriptor = os.dup(descriptor)
-            self._descriptors[number] = descriptor
+                opened = os.dup(spare)
+            # Another thread, which asks how far we are, may have opened it as well.
+            descriptor = self._descriptors.setdefault(number, opened)
+            if descriptor != opened:
+                os.close(opened)
         return descriptor
 
     def _close(self, number: int) -> None:
