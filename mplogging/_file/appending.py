@@ -8,6 +8,7 @@ after the other, and whoever cuts, seals or counts (`max_bytes`) has it alone.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -134,10 +135,15 @@ class AppendFile:
                         raise
 
     def __del__(self) -> None:
-        self.close()  # as a FileHandler does that nobody has closed
+        with contextlib.suppress(OSError):
+            self.close()  # as a FileHandler does that nobody has closed
 
     def close(self) -> None:
-        """Close the descriptor; a second time does nothing."""
+        """Close the descriptor; a second time does nothing.
+
+        Raises:
+            OSError: The system has not kept all that it had taken.
+        """
         if self._half and self.descriptor >= 0:
             self._take_back()
         descriptor, self.descriptor = self.descriptor, -1

@@ -17,6 +17,7 @@ import threading
 import time
 from typing import IO, Any, Callable
 
+from .._closing import close
 from .._errors import ConfigError
 from .._lock import FileLock, try_lock, unlock
 from .appending import LOOK_INTERVAL
@@ -239,7 +240,7 @@ def _sync_directory(path: str) -> None:
         with contextlib.suppress(OSError):  # not every file system can
             os.fsync(directory)
     finally:
-        os.close(directory)
+        close(directory)
 
 
 def _is_at(file: IO[bytes], path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .._closing import close
 from .._errors import ConfigError
 from .._lock import FileLock
 from .names import FileNames
@@ -44,7 +45,7 @@ class StableLink:
                 self._replace(target)
         finally:
             self._lock.release(directory)
-            os.close(directory)
+            close(directory)
 
     def _points_beyond(self, target: str) -> bool:
         """True if the link is on this file already, or on a later one that exists."""

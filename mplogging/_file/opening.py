@@ -9,6 +9,8 @@ import os
 import stat
 from typing import NamedTuple
 
+from .._closing import close
+
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -45,7 +47,7 @@ def open_for_append(path: str, access: Access) -> tuple[int, bool]:
                 os.fchmod(descriptor, access.mode)
             return descriptor, True
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+        close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return descriptor, False
 
@@ -57,7 +59,7 @@ def reopen(path: str, descriptor: int) -> None:
         try:
             os.dup2(other, descriptor, inheritable=False)
         finally:
-            os.close(other)
+            close(other)
 
 
 def make_directories(path: str, mode: int | None) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Callable
 
+from .._errors import is_foreign
 from .._lock import FileLock
 from .appending import Announce, AppendFile
 from .compression import ALGORITHMS, Compressor
@@ -141,7 +142,7 @@ class FileSeries:
     def close(self) -> None:
         """Close all files; appending opens them again."""
         for file in self._open_files.values():
-            file.close()
+            self._shut(file)
         self._forget()
 
     def _close(self, period: Period) -> None:
@@ -149,7 +150,15 @@ class FileSeries:
         self._last_file = None
         if period == self._newest:
             self.newest_file = None
-        self._open_files.pop(period).close()
+        self._shut(self._open_files.pop(period))
+
+    def _shut(self, file: AppendFile) -> None:
+        try:
+            file.close()
+        except OSError as error:
+            if is_foreign(error):
+                raise
+            self._report(f"{file.path} may not be whole: {error}, as it was closed")
 
     def _open(self, period: Period) -> AppendFile:
         is_newest = self._is_newer(period)

@@ -13,6 +13,7 @@ import select
 import stat
 import time
 
+from .._closing import close
 from .._errors import is_foreign
 from .descriptors import leads_to
 
@@ -52,7 +53,7 @@ class Bell:
         descriptor = os.open(self.path, _FLAGS)
         status = os.fstat(descriptor)
         if not _is_bell(status):
-            os.close(descriptor)
+            close(descriptor)
             raise OSError(errno.EINVAL, "no bell of ours", self.path)
         self._descriptor, self._identity = descriptor, (status.st_dev, status.st_ino)
 
@@ -90,7 +91,7 @@ class Bell:
     def close(self) -> None:
         """Close the descriptor; a second time does nothing."""
         if self._is_ours():
-            os.close(self._descriptor)
+            close(self._descriptor)
         self._descriptor = -1
 
 

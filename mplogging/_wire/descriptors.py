@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .._closing import close
 from .._errors import is_foreign
 
 try:
@@ -43,5 +44,5 @@ def lifted(descriptor: int) -> int:
         lifted = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
     except OSError:
         return descriptor  # none is free up there
-    os.close(descriptor)
+    close(descriptor)
     return lifted

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .._closing import close
 from .descriptors import leads_to
 from .place import Place
 
@@ -91,7 +92,7 @@ class DropCount:
         self._place = None
         descriptor, self._descriptor = self._descriptor, -1
         if leads_to(descriptor, self._identity):
-            os.close(descriptor)
+            close(descriptor)
 
     def _count_news(self) -> None:
         while self._news and self._lock.acquire(blocking=False):

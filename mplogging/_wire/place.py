@@ -22,6 +22,7 @@ import stat
 import weakref
 from typing import Callable
 
+from .._closing import close
 from .._errors import SessionClosedError, SessionError, UnsafeSessionError
 from .descriptors import leads_to, lifted
 from .locks import Locks
@@ -170,7 +171,7 @@ class Place(Locks):
         """A descriptor for a regular file within."""
         descriptor = os.open(name, flags | _SAFE, 0o600, dir_fd=self._descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
+            close(descriptor)
             raise UnsafeSessionError(f"{name!r} in {self.path!r} is no regular file: refused")
         return descriptor
 
@@ -256,12 +257,13 @@ class Place(Locks):
             names = self.names() if self._descriptor >= 0 else []
         except OSError:  # it takes a descriptor: what a new one has goes without
             names = [_NOTE, _CONFIG, _RECOVERY, f"{_SEGMENT}1"]
-        # The note last: who is killed at it leaves what can be seen to be over.
-        for name in sorted(names, key=lambda name: (name == _NOTE, name != _RECOVERY)):
-            with contextlib.suppress(OSError):
-                self.unlink(name)
-        if self._descriptor < 0 or self.is_there():  # the former: it was not even opened
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            # The note last: who is killed at it, or can't remove something, leaves what
+            # can be seen to be over.
+            for name in sorted(names, key=lambda name: (name == _NOTE, name != _RECOVERY)):
+                with contextlib.suppress(FileNotFoundError):
+                    self.unlink(name)
+            if self._descriptor < 0 or self.is_there():  # the former: it was not even opened
                 os.rmdir(self.path)
 
     def close(self) -> None:
@@ -269,11 +271,10 @@ class Place(Locks):
         note, self._note = self._note, -1
         descriptor, self._descriptor = self._descriptor, -1
         if leads_to(note, self._identity):
-            os.close(note)
-            with contextlib.suppress(OSError):  # if that is ours, so is this
-                os.close(descriptor)
+            close(note)
+            close(descriptor)  # if that is ours, so is this
         elif note < 0 <= descriptor:
-            os.close(descriptor)
+            close(descriptor)
 
 
 # A process must not open a note a second time: closing that would drop its locks.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Callable, NamedTuple
 
+from .._closing import close
 from .frames import EVER, START, Framing
 from .note import Stretch
 from .place import Place
@@ -67,7 +68,7 @@ class Segments:
             if written != len(first):
                 raise OSError(f"segment {number} of {self._place.path!r} could not be begun")
         except BaseException:
-            os.close(descriptor)
+            close(descriptor)
             raise
         self._close(number)
         self._descriptors[number] = descriptor
@@ -132,10 +133,10 @@ class Segments:
             # Another thread, which asks how far we are, may have opened it as well.
             descriptor = self._descriptors.setdefault(number, opened)
             if descriptor != opened:
-                os.close(opened)
+                close(opened)
         return descriptor
 
     def _close(self, number: int) -> None:
         descriptor = self._descriptors.pop(number, None)
         if descriptor is not None:
-            os.close(descriptor)
+            close(descriptor)

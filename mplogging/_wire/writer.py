@@ -21,6 +21,7 @@ from os import write
 from time import monotonic
 from typing import Callable, NoReturn
 
+from .._closing import close
 from .._errors import UnsafeSessionError, is_foreign
 from .bell import Bell
 from .descriptors import leads_to
@@ -153,7 +154,7 @@ class JournalWriter:
         """Close the segment, if the descriptor is still ours."""
         descriptor, self.descriptor = self.descriptor, -1
         if leads_to(descriptor, self._identity):
-            os.close(descriptor)
+            close(descriptor)
 
     def unread(self, head: Head) -> int:
         """How many bytes wait in the journal, about."""
@@ -238,7 +239,7 @@ class JournalWriter:
                 self.descriptor, opened = opened, -1
         finally:
             if opened >= 0:
-                os.close(opened)
+                close(opened)
         old, self.segment = self.segment, number
         self._identity = status.st_dev, status.st_ino
         self._tags = framing.tags

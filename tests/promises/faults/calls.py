@@ -129,8 +129,9 @@ def _wrapped(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         if fault.kind == "error":
             if name == "close":
                 real(*args, **options)  # the number is free then, whatever it says
-            raise OSError(fault.code, "injected")
-        if fault.kind == "short" and len(args[1]) > 1:
+            possible = ERRORS[name]  # another call may be the N-th this time
+            raise OSError(fault.code if fault.code in possible else possible[0], "injected")
+        if fault.kind == "short" and name in ("write", "pwrite") and len(args[1]) > 1:
             half = bytes(args[1])[: len(args[1]) // 2]
             return real(args[0], half, *args[2:], **options)
         result = real(*args, **options)

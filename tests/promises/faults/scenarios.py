@@ -11,9 +11,8 @@ from typing import Any
 
 import mplogging
 from mplogging import DatedFileHandler, LogSession
-from mplogging._delivery import reading
-from mplogging._delivery.recovery import recover
-from mplogging._file import compression
+from mplogging._delivery import reading, recovery as recovering
+from mplogging._file import appending, compression
 from mplogging._file.appending import AppendFile
 from mplogging._session.sources import JournalSource
 from mplogging._wire import segments, turnover, writer
@@ -34,6 +33,7 @@ def log_session(directory: str, **options: Any) -> LogSession:
 
 def next_session(directory: str) -> None:
     """What comes after: a session of the same log brings in what was left."""
+    recovering._UNFINISHED_SECONDS = -1.0  # a minute has passed
     with log_session(directory):
         logging.getLogger().warning("the next")
 
@@ -308,7 +308,7 @@ def recovery(trial: Trial, how: str = "noted", **options: Any) -> None:
         time.sleep(0.001)
     trial.arm()
     for path in paths:
-        recover(path)
+        recovering.recover(path)
     _disarm()
 
 
@@ -325,27 +325,23 @@ def _is_held(path: str) -> bool:
 
 def lone_handler(trial: Trial) -> None:
     """Parts, compression and a link; three days, of which two are over."""
-    compression.LOOK_INTERVAL = 0.0
+    compression.LOOK_INTERVAL = appending.LOOK_INTERVAL = 0.0
     ours = Writer(trial.directory, (2, 2, 2, 1, 1, 0), sizes=(0, 90))
     trial.arm()
     handler = _make_handler(trial.directory)
-    if handler is not None:
-        for _ in range(2):
-            ours.log(12, to=handler)
-            _compress(handler, trial.directory)
-        ours.log(6, to=handler)
-        handler.close()
+    for _ in range(2):
+        ours.log(12, to=handler)
+        _compress(handler, trial.directory)
+    ours.log(6, to=handler)
+    handler.close()
     ours.close()
 
 
-def _make_handler(directory: str) -> DatedFileHandler | None:
-    try:
-        handler = DatedFileHandler(
-            filename(directory), utc=True, maxBytes=400, compress="gz", compressAfter=0.11,
-            symlink=True,
-        )  # fmt: skip
-    except OSError:
-        return None
+def _make_handler(directory: str) -> DatedFileHandler:
+    handler = DatedFileHandler(
+        filename(directory), utc=True, maxBytes=400, compress="gz", compressAfter=0.11,
+        symlink=True, delay=True,
+    )  # fmt: skip
     handler.setFormatter(logging.Formatter(FORMAT))
     assert handler._compressor is not None
     handler._compressor.start = lambda: None  # type: ignore[method-assign]
@@ -366,10 +362,9 @@ def _compress(handler: DatedFileHandler, directory: str) -> None:
 
 def next_handler(directory: str) -> None:
     """The same program, started again."""
-    compression.LOOK_INTERVAL = 0.0
+    compression.LOOK_INTERVAL = appending.LOOK_INTERVAL = 0.0
     ours = Writer(directory, (2, 1, 0))
     handler = _make_handler(directory)
-    assert handler is not None
     handler.cut_half_lines()
     ours.log(6, to=handler)
     _compress(handler, directory)

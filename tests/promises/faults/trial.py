@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import logging
 import os
 import select
@@ -12,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -154,7 +156,10 @@ def _be_child(directory: Path, function: Callable[[], None]) -> None:
         patch()
         before = _open_things()
         function()
-        left = _open_things() - before
+        deadline = time.monotonic() + 5  # a thread may take a moment to end
+        while (left := _open_things() - before) and time.monotonic() < deadline:
+            time.sleep(0.02)
+            gc.collect()
         assert not left, f"left behind: {left}"
         code = 0
     except BaseException:
