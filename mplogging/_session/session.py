@@ -186,7 +186,8 @@ class LogSession:
 
         Raises:
             ConfigError: The log can't be written at this place, or nothing is to be adopted.
-            SessionError: Another session is running in this process.
+            SessionError: Another session is running in this process, or the system
+                refuses what a session needs; `__cause__` is its error then.
         """
         for session in _running:
             raise SessionError(
@@ -199,9 +200,11 @@ class LogSession:
             _running.append(self)
             self._run = Run(self._settings, self.stop)
             return self
-        except BaseException:
+        except BaseException as error:
             self._end(None)  # if a signal has interrupted it just after it began
             _running.clear()
+            if type(error) is RuntimeError or _is_the_systems(error):
+                raise SessionError(f"the session can't begin: {error}") from error
             raise
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -235,6 +238,11 @@ class LogSession:
         if self._run is None or not self._run.is_open:
             raise SessionClosedError(f"{call} on a closed session: enter it first")
         return self._run
+
+
+def _is_the_systems(error: BaseException) -> bool:
+    # What it calls raises no TimeoutError, but many a signal handler does.
+    return isinstance(error, OSError) and not isinstance(error, TimeoutError)
 
 
 # The session that runs in this process, if any.

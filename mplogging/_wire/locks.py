@@ -16,6 +16,8 @@ try:
 except ImportError:  # no POSIX system: a queue stands in for the journal
     pass
 
+from .._errors import is_foreign
+
 # Far above what a note has: a lock needs no byte that exists.
 _READER, _ATTACHED, _WRITERS = 1 << 32, (1 << 32) + 1, 1 << 33
 _PATIENCE = 1.0  # seconds
@@ -83,10 +85,15 @@ class Locks:
                 time.sleep(0.001)
 
     def _is_shared(self, byte: int) -> bool:
-        """True if another process has it; afterwards we have not."""
-        if not self._try_lock(byte):
+        """True if another process has it, or might have it; afterwards we have not."""
+        try:
+            if not self._try_lock(byte):
+                return True
+            self._unlock(byte)
+        except OSError as error:
+            if is_foreign(error):
+                raise
             return True
-        self._unlock(byte)
         return False
 
     def _unlock(self, byte: int) -> None:
