@@ -89,6 +89,8 @@ class Calls:
 
     def fault(self, name: str, frame: types.FrameType) -> Fault | None:
         """Count one; returns what is to happen to it."""
+        if name == "close" and frame.f_back is not None:
+            frame = frame.f_back  # who wants it closed
         where = f"{frame.f_globals['__name__'].rpartition('.')[2]}.{frame.f_code.co_name}"
         number = next(self._numbers)
         is_hit = number == self._at

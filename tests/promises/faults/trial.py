@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import json
 import logging
 import os
 import select
@@ -16,7 +17,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -27,7 +28,8 @@ from .account import Found, made_up, prepare, sweep_temporaries
 from .calls import SHORT, Fault, calls, faults_of, patch, raw_open
 
 # A run takes a fraction of a second; this is a hang, on a machine however busy.
-HANG_SECONDS = int(os.environ.get('HANG', 40))
+HANG_SECONDS = 40
+RUNNERS = int(os.environ.get("MPLOGGING_RUNNERS", "4"))
 _RUNTIME, _ERRORS, _TRACE, _REFUSED = "run", "errors", "trace", "refused"
 
 
@@ -200,33 +202,60 @@ class Survey(NamedTuple):
 
 def enumerate_faults(
     scenario: Scenario,
-    afterwards: Afterwards,
     directory: Path,
+    afterwards: Afterwards,
     is_long: bool = False,
-    faults: Callable[[str], list[Any]] = faults_of,
-    most_failures: int = 5,
     order: bool = True,
+    tolerates: Callable[[str, Fault, str], bool] = lambda call, fault, problem: False,
 ) -> Survey:
     """Run the scenario with a fault at each of its calls.
 
     Args:
         is_long: Each call has all its faults; else one of them, in turn.
+        tolerates: Is asked of each problem, with the call and the fault.
     """
     first = run(scenario, afterwards, directory / "count", order=order)
     assert not first.problems, first.problems
-    failures: list[str] = []
-    trials = 0
+    trials = []
     for number, line in enumerate(first.trace):
-        possible = faults(line.split()[0])
-        for fault in possible if is_long else [possible[number % len(possible)]]:
-            trials += 1
-            where = directory / f"{number}-{trials}"
-            outcome = run(scenario, afterwards, where, number, fault, order)
-            if outcome.problems:
-                hit = outcome.trace[number] if number < len(outcome.trace) else "never reached"
-                failures.append(f"call {number}, {hit}: {fault}: {outcome.problems} in {where}")
-                if len(failures) >= most_failures:
-                    return Survey(len(first.trace), trials, failures)
-            else:
-                shutil.rmtree(where)
-    return Survey(len(first.trace), trials, failures)
+        possible = faults_of(line.split()[0])
+        chosen = possible if is_long else [possible[number % len(possible)]]
+        trials += [(number, fault) for fault in chosen]
+
+    def run_one(at: int, fault: Fault) -> str:
+        where = directory / f"{at} {fault}"
+        outcome = run(scenario, afterwards, where, at, fault, order)
+        hit = outcome.trace[at] if at < len(outcome.trace) else "never reached"
+        problems = [text for text in outcome.problems if not tolerates(hit, fault, text)]
+        if not problems:
+            shutil.rmtree(where)
+            return ""
+        return f"call {at}, {hit}: {fault}: {problems} in {where}"
+
+    return Survey(len(first.trace), len(trials), in_runners(run_one, trials, directory))
+
+
+def in_runners(
+    run_one: Callable[..., str], trials: Sequence[tuple[Any, ...]], directory: Path
+) -> list[str]:
+    """Run the trials in several processes at once, since they mostly wait; returns failures."""
+    runners = []
+    for number in range(RUNNERS):
+        runner = os.fork()
+        if runner == 0:
+            code = 1
+            try:
+                failures = [text for trial in trials[number::RUNNERS] if (text := run_one(*trial))]
+                (directory / f"failures-{number}").write_text(json.dumps(failures))
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        runners.append(runner)
+    assert [os.waitpid(runner, 0)[1] for runner in runners] == [0] * RUNNERS
+    return [
+        text
+        for number in range(RUNNERS)
+        for text in json.loads((directory / f"failures-{number}").read_text())
+    ]
