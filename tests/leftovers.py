@@ -12,8 +12,9 @@ from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 HAS_PROC = os.path.isdir("/proc/self/fd")
-# A new descriptor gets the lowest free number, so a leak shows among these.
-_LOW_DESCRIPTORS = 256
+# A new descriptor gets the lowest free number, so a leak shows among these; the journal's
+# own are lifted to the others.
+_DESCRIPTORS = (*range(256), *range(700, 1100))
 
 
 def own_handlers() -> set[logging.Handler]:
@@ -54,7 +55,7 @@ def end(processes: set[int]) -> None:
 def open_descriptors() -> set[tuple[int, str]]:
     """Every open descriptor of this process, with what it leads to."""
     found = {}
-    for number in range(_LOW_DESCRIPTORS):
+    for number in _DESCRIPTORS:
         with contextlib.suppress(OSError):
             status = os.fstat(number)
             found[number] = f"{stat.filemode(status.st_mode)} {status.st_dev}:{status.st_ino}"

@@ -8,6 +8,7 @@ owner could put another directory in its place, is passed over.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -79,7 +80,8 @@ def make_place(
             continue
         try:
             place.write_recovery(bytes(_TRIAL_BYTES))
-            offset = Segments(place).create(1, Framing(secrets.token_bytes(COOKIE_BYTES)))
+            with contextlib.closing(Segments(place)) as segments:
+                offset = segments.create(1, Framing(secrets.token_bytes(COOKIE_BYTES)))
             place.save(Note(1, offset))
             return place
         except OSError as error:
