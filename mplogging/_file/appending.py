@@ -18,7 +18,7 @@ from time import monotonic
 
 from .._errors import is_foreign
 from .._lock import UNLOCK, FileLock, flock
-from .endings import ends_whole, header_end, last_line_end, position
+from .endings import ends_whole, header_end, is_readable, last_line_end, position
 from .opening import Access, open_for_append, reopen
 from .unwritten import Elsewhere, Failed, Full
 
@@ -78,6 +78,7 @@ class AppendFile:
         self._end = _UNOPENED  # where this process last saw the file end
         self._look_due = 0.0
         self.descriptor, self.is_new = open_for_append(path, access)
+        self._is_readable = is_readable(self.descriptor)
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -106,7 +107,7 @@ class AppendFile:
             if end != self._end:
                 end = self._mend(end, is_locked)
                 if self._half:
-                    end, chunks = self._go_on(end, is_locked, chunks)
+                    end, chunks = self._go_on(end, chunks)
             fitting = self._fitting(chunks, end) if self._max_bytes else chunks
             data = fitting[0] if len(fitting) == 1 else b"".join(fitting)
             if announce is not None and data:
@@ -183,7 +184,7 @@ class AppendFile:
             self._half = b""  # another has cut it off
         if end == 0:
             return self._begin(is_locked)
-        if ends_whole(self.descriptor, end, self._access):
+        if not self._is_readable or ends_whole(self.descriptor, end, self._access):
             return end
         return self._end_half_line(end, is_locked)
 
@@ -201,13 +202,13 @@ class AppendFile:
             raise OSError(errno.ENOSPC, "no room for the file's header", self.path)
         return len(header)
 
-    def _end_half_line(self, end: int, is_locked: bool, is_own: bool = False) -> int:
+    def _end_half_line(self, end: int, is_locked: bool) -> int:
         descriptor, access = self.descriptor, self._access
         if end == len(access.header) == header_end(descriptor, access):
             return end
         stays = self._end == _UNOPENED and os.fstat(descriptor).st_mtime < self._cut_since
         is_alone = is_locked and self._lock.upgrade(descriptor)
-        if not (is_alone or stays or is_own):
+        if not (is_alone or stays):
             return end
         line_end = end - end % access.unit_bytes if stays else last_line_end(
             descriptor, end, access
@@ -220,9 +221,16 @@ class AppendFile:
         if settled != end:
             return self._mend(settled, is_locked)
         if line_end != end:
-            os.ftruncate(descriptor, line_end)
+            try:
+                os.ftruncate(descriptor, line_end)
+            except PermissionError as error:  # an append-only file
+                if is_foreign(error):
+                    raise
+                stays, line_end = True, end
         if stays:
-            return line_end + write(descriptor, access.terminator)
+            # Half a character that can't be cut off would put all after it out of step.
+            padding = b"\0" * (-line_end % access.unit_bytes)
+            return line_end + write(descriptor, padding + access.terminator)
         return line_end or self._begin(is_locked)
 
     def _fitting(self, chunks: Sequence[bytes], end: int) -> Sequence[bytes]:
@@ -280,14 +288,14 @@ class AppendFile:
         except OSError:
             return True  # it may be written only, and there is nothing against it
 
-    def _go_on(
-        self, end: int, is_locked: bool, chunks: Sequence[bytes]
-    ) -> tuple[int, Sequence[bytes]]:
+    def _go_on(self, end: int, chunks: Sequence[bytes]) -> tuple[int, Sequence[bytes]]:
         """Our half chunk could not be taken back: its rest comes now, and nothing in between."""
         if not chunks[0].startswith(self._half):  # it was given up meanwhile
-            end = self._end_half_line(end, is_locked, is_own=True)
+            self._take_back()
+            if self._half:
+                write(self.descriptor, self._access.terminator)
             self._half = b""
-            return end, chunks
+            return lseek(self.descriptor, 0, SEEK_END), chunks
         while rest := chunks[0][len(self._half):]:
             written = write(self.descriptor, rest)
             self._half += rest[:written]

@@ -5,7 +5,10 @@ process's work. When it is complete and on the disk, it is renamed into place
 and the log file removed, under the lock of the log file itself. A kill between
 these two leaves both, with the same content, and the next pass removes the one.
 Nobody appends to a log file whose compressed form exists: later lines for its
-period go to the period's next part (`appending.Elsewhere`).
+period go to the period's next part (`unwritten.Elsewhere`).
+
+Where anybody may put files, the names may have been prepared by somebody else: what
+is written to, renamed or trusted to be the compressed form is looked at by `ownership`.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from .._errors import ConfigError
 from .._lock import FileLock, try_lock, unlock
 from .appending import LOOK_INTERVAL
 from .names import FileNames, LogFile
+from .ownership import check_form, is_at, is_others, no_link, own_file
 
 _MODULES = {"gz": "gzip", "zst": "compression.zstd"}
 ALGORITHMS = tuple(_MODULES)
@@ -54,13 +58,18 @@ class Compressor:
     Args:
         grace: Seconds after a period's end, and after the last write to its
             file, before that is compressed.
+        report: Is told of what can't be compressed, once until all can be.
     """
 
-    def __init__(self, names: FileNames, algorithm: str, grace: float) -> None:
+    def __init__(
+        self, names: FileNames, algorithm: str, grace: float, report: Callable[[str], None]
+    ) -> None:
         self._names = names
         self._algorithm = algorithm
         self._open = opener_of(algorithm)
         self._grace = grace
+        self._report = report
+        self._is_told = False
         self.forget()
 
     def forget(self) -> None:
@@ -99,8 +108,9 @@ class Compressor:
             self._is_wanted = False
             try:
                 is_done = self.compress_finished()
-            except OSError:
+            except OSError as error:  # a directory that can't be read
                 is_done = False
+                self._tell(error)
             if not is_done:
                 stopping.wait(self._grace)
                 continue
@@ -113,6 +123,7 @@ class Compressor:
     def compress_finished(self) -> bool:
         """One pass; True if no file is left that will be due without further ado."""
         is_done = True
+        failure: OSError | None = None
         now = time.time()
         for file in self._names.scan():
             if self._stopping.is_set():
@@ -120,10 +131,20 @@ class Compressor:
             if not file.compression and file.period.end <= now:
                 try:
                     is_done &= self._is_quiet(file.path) and self._compress(file)
-                except OSError:
+                except OSError as error:
                     is_done = False
+                    failure = failure or error
+        if failure is None:
+            self._is_told = False
+        else:
+            self._tell(failure)
         self._sweep()
         return is_done
+
+    def _tell(self, error: OSError) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self._report(f"finished files can't be compressed: {error}")
 
     def _is_quiet(self, path: str) -> bool:
         parsed = self._names.parse(path)
@@ -137,26 +158,26 @@ class Compressor:
     def _compress(self, file: LogFile) -> bool:
         target = self._names.path(file.period, file.part, self._algorithm)
         temporary = target + _TEMPORARY
+        if is_others(file.path):
+            return True  # its owner sees to it
         try:
-            source = open(file.path, "rb", opener=_no_link)
+            source = open(file.path, "rb", opener=no_link)
         except FileNotFoundError:
             return True
-        with source, open(temporary, "r+b", opener=_made) as copy:
-            if not try_lock(copy.fileno()):
+        with source, own_file(temporary) as copy:
+            if copy is None:
                 return True  # another process is at it
             try:
-                if not _is_at(copy, temporary):
+                if not is_at(copy, temporary):
                     return True  # another process has just finished it
-                if os.path.exists(target):
+                if os.path.lexists(target):
                     return self._finish(source, file.path, target)
                 copy.truncate(0)
                 size = self._copy(source, copy)
                 return size is not None and self._commit(source, size, copy, file.path, target)
             finally:
-                if _is_at(copy, temporary):  # for a full disk, each byte counts
+                if is_at(copy, temporary):  # for a full disk, each byte counts
                     os.unlink(temporary)
-                # Said, not left to close(): a forked child may hold a copy.
-                unlock(copy.fileno())
 
     def _copy(self, source: IO[bytes], copy: IO[bytes]) -> int | None:
         size = 0
@@ -173,6 +194,8 @@ class Compressor:
     ) -> bool:
         copy.flush()
         status = os.fstat(source.fileno())
+        with contextlib.suppress(PermissionError):  # what root compresses stays its owner's
+            os.fchown(copy.fileno(), status.st_uid, status.st_gid)
         os.fchmod(copy.fileno(), status.st_mode & 0o7777)
         os.fsync(copy.fileno())
         # Who has looked for the compressed form before writing the last of these
@@ -184,11 +207,13 @@ class Compressor:
             return False
         try:
             is_whole = os.fstat(source.fileno()).st_size == size
-            if not is_whole or not _is_at(source, path) or not self._is_quiet(path):
+            if not is_whole or not is_at(source, path) or not self._is_quiet(path):
                 return False
             os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
             os.rename(target + _TEMPORARY, target)
             _sync_directory(os.path.dirname(target))
+            if not is_at(copy, target):  # somebody has put another in its place
+                return False
             os.unlink(path)
             return True
         finally:
@@ -196,11 +221,12 @@ class Compressor:
 
     def _finish(self, source: IO[bytes], path: str, target: str) -> bool:
         """Both forms exist: a kill came between rename and unlink, or they differ."""
-        with self._open(target, "rb") as compressed:
+        with open(target, "rb", opener=no_link) as file, self._open(file, "rb") as compressed:
+            check_form(file, source, target)
             is_same = _same_content(source, compressed)
         if is_same and self._lock.acquire(source.fileno()):
             try:
-                if _is_at(source, path) and not source.read(1):
+                if is_at(source, path) and not source.read(1):
                     os.unlink(path)
             finally:
                 self._lock.release(source.fileno())
@@ -218,19 +244,11 @@ class Compressor:
                     continue
                 if os.path.exists(self._names.path(owner.period, owner.part)):
                     continue
-                with contextlib.suppress(OSError), open(path, "rb", opener=_no_link) as leftover:
+                with contextlib.suppress(OSError), open(path, "rb", opener=no_link) as leftover:
                     if try_lock(leftover.fileno()):
-                        if _is_at(leftover, path):
+                        if is_at(leftover, path):
                             os.unlink(path)
                         unlock(leftover.fileno())
-
-
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _made(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CREAT, 0o600)
 
 
 def _sync_directory(path: str) -> None:
@@ -241,13 +259,6 @@ def _sync_directory(path: str) -> None:
             os.fsync(directory)
     finally:
         close(directory)
-
-
-def _is_at(file: IO[bytes], path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _same_content(one: IO[bytes], other: IO[bytes]) -> bool:

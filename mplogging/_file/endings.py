@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from .opening import Access
@@ -15,6 +16,15 @@ def position(descriptor: int) -> int:
         return os.lseek(descriptor, 0, os.SEEK_CUR)
     except OSError:
         return -1
+
+
+def is_readable(descriptor: int) -> bool:
+    """Whether the file may be read, and not only written."""
+    try:
+        os.pread(descriptor, 1, 0)
+    except OSError as error:
+        return error.errno != errno.EBADF
+    return True
 
 
 def ends_whole(descriptor: int, end: int, access: Access) -> bool:

@@ -38,6 +38,8 @@ from .series import FileSeries
 
 # Seconds between attempts to write what waits, though nothing else is logged.
 _RETRY_SECONDS = 0.5
+# Seconds between attempts to delete what could not be deleted.
+_HOUSE_SECONDS = 60.0
 _PLAIN = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -140,17 +142,25 @@ class DatedFileHandler(logging.Handler):
         lines = self._lines
         # To grow to a size and no further is for one at a time to decide.
         is_shared = lock != "exclusive" and not maxBytes
-        self._compressor = Compressor(names, compress, compressAfter) if compress else None
+        self._compressor = (
+            Compressor(names, compress, compressAfter, self.report) if compress else None
+        )
         self._series = FileSeries(
             self._calendar,
             names,
             functools.partial(FileLock, lockTimeout, is_shared) if has_lock else NoLock,
             Access(mode, dirMode, lines.file_header, lines.terminator, lines.unit_bytes),
             maxBytes,
-            Retention(names, backupCount, seconds_of(maxAge), maxTotalBytes),
+            Retention(
+                names, backupCount, seconds_of(maxAge), maxTotalBytes, self.report
+            ),
             StableLink(link, names, FileLock(1.0) if has_lock else NoLock()) if link else None,
             self._compressor,
             self._report,
+            lambda: self._house_retrier.start(),
+        )
+        self._house_retrier = Retrier(
+            "mplogging-retention", _HOUSE_SECONDS, lambda: self.lock, self._series.keep_house
         )
         self._backlog = Backlog(
             self._series, self.report, self._write_loss, bufferBytes, self._see_to_backlog
@@ -277,6 +287,7 @@ class DatedFileHandler(logging.Handler):
                 given_up = self._backlog.give_up()
                 self._series.close()
                 self._backlog_retrier.stop()
+                self._house_retrier.stop()
         if self._compressor is not None:
             self._compressor.stop()
         super().close()
@@ -334,6 +345,7 @@ class DatedFileHandler(logging.Handler):
         """In a child: the parent's descriptors, its locks and its lines are not ours."""
         self._backlog.clear()
         self._backlog_retrier.forget()
+        self._house_retrier.forget()
         self._closes_at_exit = False
         self._series.close()
         self._series.late_count = 0

@@ -32,6 +32,9 @@ class FileSeries:
 
     Whatever a new file brings with it (retention, the link, compression) is
     done where the file is opened, so that appending knows nothing of it.
+
+    Args:
+        see_to_house: Is called when `keep_house` is to be called again later.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class FileSeries:
         link: StableLink | None,
         compressor: Compressor | None,
         report: Callable[[str], None],
+        see_to_house: Callable[[], None],
     ) -> None:
         self._calendar = calendar
         self._names = names
@@ -55,6 +59,7 @@ class FileSeries:
         self._link = link
         self._compressor = compressor
         self._report = report
+        self._see_to_house = see_to_house
         # Half a line written in our lifetime is no crash's.
         self.cut_since = time.time() - _TICK_SECONDS
         self.late_count = 0  # lines for an older file than the newest
@@ -185,7 +190,7 @@ class FileSeries:
         if period == self._newest:
             self.newest_file = file
         if is_newest or file.is_new:
-            self._keep_house(period, file.path)
+            self._bring_along(period, file.path)
         if self._max_bytes:
             self._stamps[period] = self._stamp(period)
         return file
@@ -222,18 +227,24 @@ class FileSeries:
     def _sealing_paths(self, period: Period, part: int) -> list[str]:
         return [self._names.path(period, part, algorithm) for algorithm in ALGORITHMS]
 
-    def _keep_house(self, period: Period, path: str) -> None:
+    def _bring_along(self, period: Period, path: str) -> None:
         if sys.is_finalizing():
             return  # the next process does it, which can start a thread, or look at dates
         try:
-            newest = self._newest
-            if self._retention.is_on and newest is not None:
-                active = {file.path for file in self._open_files.values()}
-                rank = newest.start, self._parts.get(newest, 0)
-                self._retention.apply(rank, active, min(time.time(), newest.end))
-            if self._link is not None and period == newest:
+            if not self.keep_house():
+                self._see_to_house()
+            if self._link is not None and period == self._newest:
                 self._link.point_to(path)
             if self._compressor is not None:
                 self._compressor.start()
         except OSError as error:
             self._report(f"{path} is written, but not what goes with it: {error}")
+
+    def keep_house(self) -> bool:
+        """Delete what is too old or too much; False if it is to be tried again."""
+        newest = self._newest
+        if not self._retention.is_on or newest is None:
+            return True
+        active = {file.path for file in self._open_files.values()}
+        rank = newest.start, self._parts.get(newest, 0)
+        return self._retention.apply(rank, active, min(time.time(), newest.end))

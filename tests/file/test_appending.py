@@ -481,3 +481,51 @@ def test_a_short_write_that_a_signal_ends(tmp_path, monkeypatch):
         log(handler, "three")
         handler.close()
         assert texts(tmp_path / str(number)) == {NAME: "one\nthree\n"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_half_a_line_in_an_append_only_file(tmp_path, encoding):
+    """It can't be cut off: a line break goes there, and writing goes on."""
+    handler = handler_for(tmp_path, encoding=encoding)
+    log(handler, "one")
+    path = tmp_path / NAME
+    if subprocess.run(["chattr", "+a", str(path)], capture_output=True).returncode:
+        pytest.skip("the file system has no append-only files, or chattr is not allowed")
+    try:
+        for text, number in (("two", "1"), ("three", "2")):
+            with open(path, "ab") as other:
+                other.write(f"half {number}".encode(encoding)[-12:])
+            log(handler, text)
+        handler.close()
+    finally:
+        subprocess.run(["chattr", "-a", str(path)], check=True)
+    assert handler.waiting == 0
+    lines = path.read_bytes().decode(encoding).splitlines()
+    assert [line for line in lines if "half" not in line] == ["one", "two", "three"]
+    assert len(lines) == 5
+
+
+def test_a_cut_that_is_refused(tmp_path, monkeypatch):
+    """The same, wherever the file lies."""
+    handler = handler_for(tmp_path)
+    log(handler, "one")
+    with open(tmp_path / NAME, "ab") as other:
+        other.write(b"half")
+    monkeypatch.setattr(os, "ftruncate", failing(errno.EPERM))
+    log(handler, "two")
+    log(handler, "three")
+    handler.close()
+    assert texts(tmp_path) == {NAME: "one\nhalf\ntwo\nthree\n"}
+
+
+@pytest.mark.parametrize("odd", [1, 2, 3])
+def test_half_a_character_that_cannot_be_cut_off(tmp_path, monkeypatch, odd):
+    """What comes after it is in step again."""
+    handler = handler_for(tmp_path, encoding="utf-32")
+    log(handler, "one")
+    with open(tmp_path / NAME, "ab") as other:
+        other.write(b"x\0\0\0"[:odd])
+    monkeypatch.setattr(os, "ftruncate", failing(errno.EPERM))
+    log(handler, "two")
+    handler.close()
+    assert (tmp_path / NAME).read_bytes().decode("utf-32").splitlines() == ["one", "x", "two"]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import logging
 import os
+import threading
 import time
 
 import pytest
-from conftest import texts
+from conftest import eventually, texts
 from programs import end, start
 
 from mplogging import DatedFileHandler
+
+from .faults import failing
 
 DAY = 86_400
 NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09
@@ -162,3 +166,43 @@ def test_two_at_once_by_size(tmp_path, monkeypatch):
     monkeypatch.setattr("mplogging._file.retention.os.stat", stat_and_delete)
     assert run(tmp_path, [5], maxTotalBytes=45) == [1, 2, 3, 4, 5]
     assert seen
+
+
+def test_what_cannot_be_deleted(tmp_path, monkeypatch):
+    """It is told once, tried again by itself, and told again if it comes again."""
+    monkeypatch.setattr("mplogging._file.handler._HOUSE_SECONDS", 0.02)
+    handler = DatedFileHandler(tmp_path / "app.log", utc=True, delay=True, backupCount=1)
+    reports = []
+    handler.handleError = lambda record: reports.append(record.getMessage())
+
+    def log(day):
+        handler.handle(logging.makeLogRecord({"msg": "a", "created": NOON + day * DAY}))
+
+    for times in (1, 2):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "unlink", failing(errno.EPERM))
+            for day in range(8):
+                log(day)
+        assert len(reports) == times and "can't be deleted" in reports[-1]
+        eventually(lambda: kept(tmp_path) == [6, 7])  # though nothing is logged
+        eventually(lambda: not [
+            thread for thread in threading.enumerate() if thread.name == "mplogging-retention"
+        ])
+        for path in tmp_path.iterdir():
+            path.unlink()
+        handler.close()
+
+
+def test_a_directory_that_cannot_be_read(tmp_path, monkeypatch):
+    """For want of a descriptor, say: it is tried again, and the line is in its file."""
+    monkeypatch.setattr("mplogging._file.handler._HOUSE_SECONDS", 0.02)
+    run(tmp_path, range(3))
+    handler = DatedFileHandler(tmp_path / "app.log", utc=True, delay=True, backupCount=1)
+    reports = []
+    handler.handleError = lambda record: reports.append(record.getMessage())
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", failing(errno.EMFILE))
+        handler.handle(logging.makeLogRecord({"msg": "a", "created": NOON + 3 * DAY}))
+    assert len(reports) == 1
+    eventually(lambda: kept(tmp_path) == [2, 3])
+    handler.close()
