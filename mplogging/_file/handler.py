@@ -9,41 +9,32 @@ of processes may write the same log: each comes to the same name by itself.
 from __future__ import annotations
 
 import datetime
-import functools
 import logging
 import os
-import threading
 import time
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from .._errors import MPLoggingError
-from .._lock import IS_AVAILABLE, FileLock, NoLock
-from .._numbers import seconds_of
 from .._records import own_record
 from .appending import Announce
-from .arguments import check
+from .arguments import taken
+from .assembly import made_compressor, made_series
 from .backlog import Backlog
-from .compression import Compressor
 from .leaving import close_at_exit
-from .lines import LineFormat
-from .link import StableLink, link_path
+from .line_handler import LineHandler, plain_line
+from .link import link_path
 from .names import FileNames
-from .opening import Access
 from .periods import Calendar
-from .retention import Retention
 from .retrying import Retrier
-from .series import FileSeries
 
 # Seconds between attempts to write what waits, though nothing else is logged.
 _RETRY_SECONDS = 0.5
 # Seconds between attempts to delete what could not be deleted.
 _HOUSE_SECONDS = 60.0
-_PLAIN = "%(asctime)s %(levelname)s %(message)s"
 
 
-class DatedFileHandler(logging.Handler):
+class DatedFileHandler(LineHandler):
     """Writes each record to the file of the record's own date.
 
     For one process or for any number of unrelated ones that share a log.
@@ -90,9 +81,6 @@ class DatedFileHandler(logging.Handler):
         OSError: The file cannot be opened (with `delay`, `handleError` gets it).
     """
 
-    terminator = "\n"
-    lock: threading.RLock  # logging's own, never None
-
     def __init__(
         self,
         filename: str | os.PathLike[str],
@@ -121,50 +109,35 @@ class DatedFileHandler(logging.Handler):
     ) -> None:
         settings = dict(locals())
         del settings["self"], settings["__class__"]
-        check(settings)
-        self.encoding = "utf-8" if encoding is None else encoding
-        self.errors = "strict" if errors is None else errors
-        self.utc, self.atTime, self.interval = bool(utc), atTime, interval
-        self.backupCount, self.maxBytes = backupCount, maxBytes
-        self.bufferBytes = bufferBytes
-        self._newlines = newlines
-        self._calendar = Calendar(when, interval, utc, atTime)
-        self.when = self._calendar.when
+        settings = taken(settings, type(self))
+        self._is_being_made = True
+        self._calendar = Calendar(
+            when, settings["interval"], settings["utc"], settings["atTime"]
+        )
         names = FileNames(filename, self._calendar, suffix)
-        self.directory = names.directory
-        self.baseFilename = names.stable or names.filename
         link = link_path(symlink, names)
-        self._settings = {  # absolute: a copy may start elsewhere
-            **settings, "filename": names.filename, "symlink": link or False,
-        }
-        self.formatter = None
-        has_lock = bool(lock) and IS_AVAILABLE
-        lines = self._lines
-        # To grow to a size and no further is for one at a time to decide.
-        is_shared = lock != "exclusive" and not maxBytes
-        self._compressor = (
-            Compressor(names, compress, compressAfter, self.report) if compress else None
-        )
-        self._series = FileSeries(
-            self._calendar,
-            names,
-            functools.partial(FileLock, lockTimeout, is_shared) if has_lock else NoLock,
-            Access(mode, dirMode, lines.file_header, lines.terminator, lines.unit_bytes),
-            maxBytes,
-            Retention(
-                names, backupCount, seconds_of(maxAge), maxTotalBytes, self.report
-            ),
-            StableLink(link, names, FileLock(1.0) if has_lock else NoLock()) if link else None,
-            self._compressor,
-            self._report,
-            lambda: self._house_retrier.start(),
-        )
+        # Absolute: a copy may start elsewhere.
+        settings.update(filename=names.filename, symlink=link or False)
+        self._settings = settings
+        self.baseFilename = names.stable or names.filename
+        self.when = self._calendar.when
+        self.directory = names.directory
+        self.bufferBytes: int = settings["bufferBytes"]
+        for name in ("utc", "atTime", "interval", "backupCount", "maxBytes"):
+            setattr(self, name, settings[name])
+        self._begin_lines(encoding, errors, newlines)
+        self._compressor = made_compressor(names, settings, self.report)
+        self._series = made_series(
+            self._calendar, names, settings, self._lines, self._compressor,
+            self.report, lambda: self._house_retrier.start(),
+        )  # fmt: skip
         self._house_retrier = Retrier(
             "mplogging-retention", _HOUSE_SECONDS, lambda: self.lock, self._series.keep_house
         )
         self._backlog = Backlog(
-            self._series, self.report, self._write_loss, bufferBytes, self._see_to_backlog
-        )
+            self._series, self.report, self._write_loss, settings["bufferBytes"],
+            self._see_to_backlog,
+        )  # fmt: skip
         self._closes_at_exit = False
         self._backlog_retrier = Retrier(
             "mplogging-backlog", _RETRY_SECONDS, lambda: self.lock, self._backlog.retry
@@ -172,28 +145,9 @@ class DatedFileHandler(logging.Handler):
         # Last, as logging.shutdown() closes whatever has come as far as this.
         super().__init__()
         _handlers.add(self)
-        if not delay:
+        self._is_being_made = False
+        if not settings["delay"]:
             self.open()
-
-    @property
-    def formatter(self) -> logging.Formatter | None:
-        """As of any handler, but that it works as it was when it was set here."""
-        return self._formatter
-
-    @formatter.setter
-    def formatter(self, fmt: logging.Formatter | None) -> None:
-        self._formatter = fmt
-        overrides = getattr(self.format, "__func__", None) is not logging.Handler.format
-        self._lines = LineFormat(
-            self if overrides else fmt or logging.Formatter(),
-            self.encoding, self.errors, self.terminator, self._newlines,
-        )
-        self.line = self._lines.line
-        self._needs_lock = (
-            not self._lines.is_compiled
-            or type(self).emit is not DatedFileHandler.emit
-            or type(self).filter is not logging.Handler.filter
-        )
 
     @property
     def activeFilename(self) -> str:
@@ -226,21 +180,16 @@ class DatedFileHandler(logging.Handler):
             if not self._backlog.is_busy():  # as in `close`
                 self._series.file_of(time.time())
 
-    def handle(self, record: logging.LogRecord) -> Any:
-        """As `Handler.handle`; the standard library's formatting needs no lock."""
-        if self._needs_lock or self.filters:
-            return super().handle(record)
-        self.emit(record)
-        return True
+    def fileno(self) -> int:
+        """The descriptor of the present period's file, which is opened if need be.
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the record's line to the file of the record's date."""
-        try:
-            line = self.line(record)
-            with self.lock:
-                self._backlog.write(record.created, (line,))
-        except Exception:
-            self.handleError(record)
+        For a daemon that closes all but those it is told of.
+
+        Raises:
+            OSError: It can't be opened.
+        """
+        with self.lock:
+            return self._series.file_of(time.time()).descriptor
 
     def write(self, created: float, chunks: Sequence[bytes]) -> None:
         """Write whole lines that all belong to the period of `created`.
@@ -299,10 +248,6 @@ class DatedFileHandler(logging.Handler):
         """What each line ends with."""
         return self._lines.terminator
 
-    def report(self, what: str) -> None:
-        """One word on stderr, or to whoever has overridden `handleError`."""
-        self._report(f"{self.baseFilename}: {what}")
-
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments that make another for the same files; its filename is absolute."""
@@ -321,19 +266,8 @@ class DatedFileHandler(logging.Handler):
         try:
             line = self.line(record)
         except Exception:  # a format that asks for fields of the program's own
-            line = LineFormat(
-                logging.Formatter(_PLAIN), self.encoding, terminator=self.terminator
-            ).line(record)
+            line = plain_line(self, record)
         self._series.append(record.created, (line,))
-
-    def _report(self, message: str) -> None:
-        try:
-            # handleError shows the exception at hand, and those that led to it: they know
-            # lines that were logged, which are nobody's business on stderr.
-            raise MPLoggingError(message) from None
-        except MPLoggingError as error:
-            error.__context__ = None
-            self.handleError(own_record(logging.ERROR, message))
 
     def cut_half_lines(self) -> None:
         """From now on, half a line that is found when a file is opened is cut off: it

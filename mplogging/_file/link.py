@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from .._closing import close
-from .._errors import ConfigError
+from .._errors import ConfigError, MPLoggingWarning
 from .._lock import FileLock
 from .names import FileNames
 
@@ -27,6 +28,7 @@ class StableLink:
         self._path = path
         self._names = names
         self._lock = lock
+        self._is_told = False
 
     def point_to(self, target: str) -> None:
         """Replace the link in one step, unless it points to a later file.
@@ -35,8 +37,10 @@ class StableLink:
 
         Raises:
             OSError: The link cannot be made.
+            MPLoggingWarning: As an error, if warnings are: it is in somebody's place.
         """
         if os.path.lexists(self._path) and not os.path.islink(self._path):
+            self._warn(target)
             return
         directory = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -46,6 +50,18 @@ class StableLink:
         finally:
             self._lock.release(directory)
             close(directory)
+
+    def _warn(self, target: str) -> None:
+        if self._is_told:
+            return
+        self._is_told = True
+        what = "a directory" if os.path.isdir(self._path) else "a file of its own"
+        warnings.warn(
+            f"symlink: {self._path} is {what}, so no link to {target} can stand there:"
+            f" rename it (mv {self._path} {self._path}.old), or give symlink= another name",
+            MPLoggingWarning,
+            stacklevel=2,
+        )
 
     def _points_beyond(self, target: str) -> bool:
         """True if the link is on this file already, or on a later one that exists."""

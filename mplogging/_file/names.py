@@ -24,6 +24,8 @@ from .periods import Calendar, Period
 _DAY = 86_400
 _PART = re.compile(r"\.([1-9][0-9]{0,8})(?:\.(?:gz|zst))?")
 _MOST_REMEMBERED = 4096
+_MOST_LINKS = 40  # as Linux follows
+_SYSTEM_DIRECTORIES = ("/dev", "/dev/fd")
 
 _Fields = dict[str, int]
 
@@ -96,8 +98,7 @@ class FileNames:
             self._pattern, blamed = self.filename, f"filename {filename!r}"
         else:
             self.stable = name_of(tokens)
-            if os.path.isdir(self.stable):
-                raise ConfigError(f"filename must not name a directory, got {filename!r}")
+            _check_place(self.stable, filename)
             suffix = calendar.suffix if suffix is None else _checked_suffix(suffix)
             tokens += tokens_of(f".{suffix}", "suffix")
             self._pattern, blamed = f"{self.filename}.{suffix}", f"suffix {suffix!r}"
@@ -225,6 +226,25 @@ def _checked_filename(filename: str | os.PathLike[str]) -> str:
     if os.path.basename(name) in ("", ".", "..") or "\0" in name:
         raise ConfigError(f"filename must name a file, got {filename!r}")
     return name
+
+
+def _check_place(path: str, filename: str | os.PathLike[str]) -> None:
+    """Refuse what no files can be beside of."""
+    if os.path.isdir(path):
+        raise ConfigError(f"filename must not name a directory, got {filename!r}")
+    for _ in range(_MOST_LINKS):
+        directory = os.path.dirname(path)
+        if directory in _SYSTEM_DIRECTORIES or directory.startswith("/proc/"):
+            break
+        if not os.path.islink(path):
+            if os.path.exists(path) and not os.path.isfile(path):
+                break
+            return
+        path = os.path.normpath(os.path.join(directory, os.readlink(path)))
+    raise ConfigError(
+        f"filename must not name a device, a pipe or a socket, got {filename!r}: its files have"
+        " names of their own; logging.StreamHandler or logging.FileHandler write to such"
+    )
 
 
 def _checked_suffix(suffix: str) -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Callable
 
-from .._errors import is_foreign
+from .._errors import MPLoggingWarning, is_foreign
 from .._lock import FileLock
 from .appending import Announce, AppendFile
 from .compression import ALGORITHMS, Compressor
@@ -238,7 +238,9 @@ class FileSeries:
             if self._compressor is not None:
                 self._compressor.start()
         except OSError as error:
-            self._report(f"{path} is written, but not what goes with it: {error}")
+            self._report(f"the present file is written, but not what goes with it: {error}")
+        except MPLoggingWarning as warning:  # raised, not shown
+            self._report(str(warning))
 
     def keep_house(self) -> bool:
         """Delete what is too old or too much; False if it is to be tried again."""

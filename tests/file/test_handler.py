@@ -540,11 +540,11 @@ UTC = datetime.timezone.utc
 BAD = {
     "filename": [None, 3, b"app.log", "", "logs/", "a\0b", "app-%Q.log", "app-%d.log"],
     "when": [None, 7, "", "midday", "W7"],
-    "interval": [0, -1, 1.5, "1", True, None],
-    "backupCount": [-1, 1.5, "7", True, None],
+    "interval": [0, -1, 1.5, "1x", True, None],
+    "backupCount": [-1, 1.5, "-7", "", True, None],
     "encoding": ["utf-99", 8, "base64"],
-    "delay": ["no", 2, None],
-    "utc": ["no", 2, None],
+    "delay": ["no", 2, "False"],
+    "utc": ["no", 2, "False"],
     "atTime": ["12:00", 12, datetime.time(1, 2, 3, 4), datetime.time(1, tzinfo=UTC)],
     "errors": ["nonsense", 3],
     "suffix": [3, "%Q", "a/b", "%H"],
@@ -554,8 +554,8 @@ BAD = {
     "compress": ["bz2", True, "", 3],
     "compressAfter": [-1, 0, "1h", None, float("inf"), float("nan")],
     "symlink": [None, 3, "", ".", "a\0b"],
-    "mode": [-1, "0640", 0o10000, True],
-    "dirMode": [-1, "0750", 0o10000, True],
+    "mode": [-1, "0640", 0o10000, True, 600, 640, 644, 660, 664, 666],
+    "dirMode": [-1, "0750", 0o10000, True, 700, 750, 755, 770, 775, 777, 1777, 2770, 2775],
     "lock": ["no", 2, None],
     "lockTimeout": [-1, "5", None, float("inf"), float("nan")],
     "bufferBytes": [-1, 1.5, "64M", None],
@@ -868,3 +868,149 @@ def test_the_package_says_whose_it_is():
     """The public class is the one that is meant here."""
     assert mplogging.DatedFileHandler is DatedFileHandler
     assert FORMAT.usesTime() is False
+
+
+# What is taken from configurations, and what is refused with the way out
+
+
+@pytest.mark.parametrize("name, value, meant", [
+    ("backupCount", "7", 7), ("backupCount", 7.0, 7), ("interval", "1", 1), ("interval", 1.0, 1),
+    ("maxBytes", "1048576", 1 << 20), ("delay", None, False), ("utc", None, False),
+    ("atTime", datetime.time(0), None), ("bufferBytes", 1e6, 1_000_000),
+])
+def test_values_out_of_text(tmp_path, name, value, meant):
+    """What an INI or YAML file can't say otherwise is taken for what it plainly means."""
+    options = {"utc": True, "when": "H", "delay": True, name: value}
+    handler = DatedFileHandler(tmp_path / "app.log", **options)
+    assert handler._settings[name] == meant
+    assert getattr(handler, name, meant) == meant
+    twin = pickle.loads(pickle.dumps(handler))
+    assert twin._settings == {**handler._settings, "delay": True}
+    handler.close()
+    twin.close()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o620, 0o622, 0o640, 0o644, 0o660, 0o664, 0o666, 0o222])
+def test_modes_in_octal(tmp_path, mode):
+    """None of those that make sense for a log is taken for a slip."""
+    DatedFileHandler(tmp_path / "app.log", delay=True, mode=mode).close()
+
+
+@pytest.mark.parametrize(
+    "mode", [0o700, 0o750, 0o755, 0o770, 0o775, 0o777, 0o1777, 0o2770, 0o2775]
+)
+def test_directory_modes_in_octal(tmp_path, mode):
+    """Nor of those for a directory."""
+    DatedFileHandler(tmp_path / "app.log", delay=True, dirMode=mode).close()
+
+
+def test_a_mode_in_decimal(tmp_path):
+    """It is a slip, and what was meant is said."""
+    with pytest.raises(ConfigError, match="mode must be written in octal: got 644, .* 0o644"):
+        DatedFileHandler(tmp_path / "app.log", mode=644)
+
+
+@pytest.mark.parametrize("kind", ["device", "fifo", "socket", "link", "link to a link", "stdout"])
+def test_a_filename_that_is_no_file(tmp_path, monkeypatch, kind):
+    """A device, a pipe or a link to one: no file can stand beside it."""
+    path = tmp_path / "app.log"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "socket":
+        os.mknod(path, 0o140600)
+    elif kind == "link":
+        path.symlink_to("/dev/null")
+    elif kind == "link to a link":
+        (tmp_path / "other").symlink_to("/dev/stdout")  # wherever that leads
+        path.symlink_to("other")
+    else:
+        path = Path({"device": "/dev/null", "stdout": "/dev/stdout"}[kind])
+    before = set(os.listdir("/dev")), set(os.listdir(tmp_path))
+    with pytest.raises(ConfigError, match="filename must not name a device.*StreamHandler"):
+        DatedFileHandler(path)
+    assert (set(os.listdir("/dev")), set(os.listdir(tmp_path))) == before
+
+
+def test_a_filename_in_the_place_of_another_log(tmp_path):
+    """A plain file, a link to one, or to nowhere, is what migrations find there."""
+    (tmp_path / "plain.log").write_text("")
+    for target in ("plain.log", "nowhere"):
+        (tmp_path / "app.log").symlink_to(target)
+        DatedFileHandler(tmp_path / "app.log", delay=True).close()
+        (tmp_path / "app.log").unlink()
+    DatedFileHandler(tmp_path / "plain.log", delay=True).close()
+
+
+@pytest.mark.parametrize("name, value", [
+    ("suffix", "%Y%m%d"), ("namer", lambda name: name), ("rotator", print), ("backupCount", 3),
+    ("maxBytes", 5), ("extMatch", None), ("when", "H"), ("encoding", "latin-1"),
+    ("stream", sys.stderr), ("terminator", "\r\n"), ("mode", "a"), ("baseFilename", "x"),
+])
+def test_attributes_that_come_too_late(tmp_path, name, value):
+    """They would have no effect: an error that says the way out."""
+    handler = DatedFileHandler(tmp_path / "app.log", delay=True)
+    with pytest.raises(ConfigError, match=name):
+        setattr(handler, name, value)
+    if hasattr(handler, name):
+        setattr(handler, name, getattr(handler, name))  # nothing is changed
+    handler.own = value
+    handler.close()
+
+
+def test_attributes_of_dict_config(tmp_path):
+    """Those under "." too."""
+    configuration = {"version": 1, "handlers": {"file": {
+        "class": "mplogging.DatedFileHandler", "filename": str(tmp_path / "app.log"),
+        "delay": True, ".": {"suffix": "%Y%m%d"},
+    }}}
+    with pytest.raises(ValueError) as caught:
+        logging.config.dictConfig(configuration)
+    assert isinstance(caught.value.__cause__, ConfigError)
+    assert "suffix" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("name", ["namer", "rotator", "doRollover", "getFilesToDelete"])
+def test_methods_that_nobody_would_call(tmp_path, name):
+    """A subclass written for the standard handler is told, not ignored."""
+    kind = type("Rotating", (DatedFileHandler,), {name: lambda self, *arguments: None})
+    with pytest.raises(ConfigError, match=f"Rotating.{name}"):
+        kind(tmp_path / "app.log", delay=True)
+
+
+@pytest.mark.parametrize("name", ["filter", "format", "emit", "handle"])
+def test_a_method_of_one_handler(tmp_path, name):
+    """Set on the handler itself, whenever, it is obeyed as a subclass's."""
+    handler = DatedFileHandler(tmp_path / "app.log", utc=True, delay=True)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log(handler, "before")
+    assert handler.makes_plain_lines
+    shout = {"format": lambda record: "other"}.get(name, lambda record: False)
+    setattr(handler, name, shout)
+    assert not handler.makes_plain_lines
+    log(handler, "after")
+    handler.close()
+    expected = "before\nother\n" if name == "format" else "before\n"
+    assert texts(tmp_path) == {"app.log.2001-09-09": expected}
+
+
+def test_makes_plain_lines(tmp_path, make):
+    """Not with a filter, nor where a subclass has a say."""
+    handler = make()
+    assert handler.makes_plain_lines
+    handler.addFilter(lambda record: True)
+    assert not handler.makes_plain_lines
+    for name in ("filter", "format", "emit", "handle"):
+        kind = type("Own", (DatedFileHandler,), {name: lambda self, record: None})
+        assert not kind(tmp_path / "app.log", delay=True).makes_plain_lines
+
+
+def test_the_descriptor(tmp_path):
+    """`fileno()` is that of the present file, open; so a daemon can keep it."""
+    handler = DatedFileHandler(tmp_path / "app.log", delay=True)
+    descriptor = handler.fileno()
+    assert os.path.samestat(os.fstat(descriptor), os.stat(handler.activeFilename))
+    log(handler, "a", time.time())
+    assert handler.fileno() == descriptor
+    handler.close()
+    with pytest.raises(OSError):
+        os.fstat(descriptor)

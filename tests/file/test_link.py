@@ -6,11 +6,12 @@ import logging
 import os
 import subprocess
 import threading
+import warnings
 
 import pytest
 from conftest import eventually, texts
 
-from mplogging import DatedFileHandler
+from mplogging import DatedFileHandler, MPLoggingWarning
 
 DAY = 86_400
 NOON = 1_000_000_000 - 1_000_000_000 % DAY + DAY // 2  # 2001-09-09
@@ -50,18 +51,61 @@ def test_a_name_of_its_own(tmp_path):
     assert os.readlink(tmp_path / "links" / "now") == "../app.log.2001-09-09"
 
 
-@pytest.mark.parametrize("kind", ["file", "directory"])
-def test_it_replaces_only_links(tmp_path, kind):
-    """A regular file or a directory in its place is somebody's."""
+@pytest.mark.parametrize("kind, what", [("file", "a file"), ("directory", "a directory")])
+def test_it_replaces_only_links(tmp_path, kind, what):
+    """A regular file or a directory in its place is somebody's: a warning says what to do."""
+    now = tmp_path / "now"
     if kind == "file":
-        (tmp_path / "now").write_text("mine")
+        now.write_text("mine")
     else:
-        (tmp_path / "now").mkdir()
-    handler = handler_for(tmp_path, symlink=tmp_path / "now")
-    log(handler, "a")
+        now.mkdir()
+    handler = handler_for(tmp_path, symlink=now)
+    with pytest.warns(MPLoggingWarning, match=f"{now} is {what}.*mv {now} {now}.old") as caught:
+        log(handler, "a")
+        log(handler, "b", 1)
+    assert len(caught) == 1
     handler.close()
-    assert not (tmp_path / "now").is_symlink()
+    assert not now.is_symlink()
     assert texts(tmp_path)["app.log.2001-09-09"] == "a\n"
+
+
+def test_a_plain_file_of_the_days_before(tmp_path):
+    """Where `delay` is off, the warning comes as the handler is made."""
+    (tmp_path / "app.log").write_text("old\n")
+    with pytest.warns(MPLoggingWarning, match="app.log is a file"):
+        handler_for(tmp_path, delay=False).close()
+
+
+def test_warnings_as_errors(tmp_path, capsys):
+    """It is told otherwise, and no line is lost for it."""
+    (tmp_path / "app.log").write_text("old\n")
+    handler = handler_for(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        log(handler, "a")
+    handler.close()
+    assert texts(tmp_path) == {"app.log": "old\n", "app.log.2001-09-09": "a\n"}
+    assert "no link to" in capsys.readouterr().err
+
+
+def test_a_warning_that_is_logged(tmp_path):
+    """`captureWarnings`: it comes to the very handler that is opening the file."""
+    (tmp_path / "app.log").write_text("old\n")
+    handler = handler_for(tmp_path)
+    logger = logging.getLogger("py.warnings")
+    logger.addHandler(handler)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        try:
+            log(handler, "a")
+        finally:
+            logging.captureWarnings(False)
+            logger.removeHandler(handler)
+    today = os.path.basename(handler.activeFilename)
+    handler.close()
+    assert texts(tmp_path)["app.log.2001-09-09"] == "a\n"
+    assert "no link to" in texts(tmp_path)[today]
 
 
 def test_it_is_put_right(tmp_path):

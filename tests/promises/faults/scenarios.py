@@ -11,7 +11,8 @@ from typing import Any
 
 import mplogging
 from mplogging import DatedFileHandler, LogSession
-from mplogging._delivery import reading, recovery as recovering
+from mplogging._delivery import reading
+from mplogging._delivery import recovery as recovering
 from mplogging._file import appending, compression
 from mplogging._file.appending import AppendFile
 from mplogging._session.sources import JournalSource
