@@ -24,7 +24,7 @@ from ._worker.attaching import attach
 from ._worker.decorators import worker
 from ._worker.handler import QueueHandler
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ConfigError",

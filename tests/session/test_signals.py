@@ -317,6 +317,7 @@ def test_in_process_1(default_sigterm, monkeypatch):
 def test_restore(default_sigterm):
     """What was taken is given back, once."""
     signals = Signals(lambda: None, lambda: False)
+    signals.take()
     assert signal.getsignal(signal.SIGTERM) == signals._end
     signals.restore()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -134,7 +134,9 @@ def test_without_the_private_name_nothing_happens(monkeypatch):
         pass
 
     monkeypatch.setattr(multiprocessing, "current_process", Process)
-    Passport("nowhere").issue()()
+    passport = Passport(lambda: "nowhere")
+    passport.issue()
+    passport.withdraw()
 
 
 def test_worker_of_a_partial(tmp_path):
