@@ -11,6 +11,8 @@ import errno
 import os
 import time
 
+from ._errors import is_foreign
+
 try:
     import fcntl
 except ImportError:  # no POSIX system: nothing to lock with
@@ -85,6 +87,15 @@ class FileLock:
     def _wait(self, descriptor: int, operation: int, error: OSError) -> bool:
         if self.is_held_up:
             return False
+        if not _is_taken(error):
+            if is_foreign(error):
+                raise error
+            # Once more: to go on without the lock takes a file system that knows none.
+            try:
+                flock(descriptor, operation)
+                return True
+            except OSError as again:
+                error = again
         deadline = time.monotonic() + self._timeout
         yields, pause = _YIELDS, _FIRST_PAUSE
         while _is_taken(error):

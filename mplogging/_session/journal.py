@@ -116,11 +116,11 @@ class SessionJournal:
             source.close()
         if hasattr(self, "channel"):
             self.channel.close()
+        self._bell.remove()  # first: the directory alone tells of it
         while self._places:
             place = self._places[-1]
             if is_empty and not (place.is_open() and place.is_held()):
                 place.remove()
             place.close()
             self._places.pop()
-        self._bell.remove()
         self._bell.close()

@@ -13,6 +13,7 @@ something that caused another record stands before it, in whatever segments.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -175,7 +176,8 @@ class JournalWriter:
                 raise Over
             head = self._be_ready()
             if not self._is_read_here() and place.try_reader_lock():
-                place.release_reader_lock()  # whoever takes over takes it again
+                with contextlib.suppress(OSError):  # whoever takes over takes it again
+                    place.release_reader_lock()
                 raise Over
             self._bell.ring()
             if self.unread(head) > self._capacity_bytes:
