@@ -25,6 +25,7 @@ from pathlib import Path
 from ledgers import FORMAT, LEDGERS, LOGS, Ledger
 
 import mplogging
+from mplogging._wire.frames import LINE, Framing
 from mplogging._worker.attaching import attached
 
 ENOUGH = "enough"
@@ -208,6 +209,17 @@ def log_garbage(directory: str, records: int) -> None:
     ledger.close()
 
 
+def log_half(directory: str) -> None:
+    """Log one record, and die within the next."""
+    ledger = Ledger(directory)
+    ledger.log()
+    writer = attached().channel.writer()
+    framing = Framing.of_segment(os.pread(writer.descriptor, 8, 0))
+    frame = framing.frame(LINE, os.getpid(), time.time(), b"torn".ljust(1000) + b"\n")
+    os.write(writer.descriptor, frame[:500])
+    die("kill")
+
+
 def attach_without_descriptors(directory: str) -> None:
     """A fork, when no descriptor is left: the child logs all the same."""
     with no_descriptors():
@@ -234,9 +246,16 @@ class Gated(mplogging.DatedFileHandler):
     shut_by = 0
 
     def write(self, created, chunks) -> None:
+        self._pass_gate()
+        super().write(created, chunks)
+
+    def append(self, created, chunks, announce=None) -> None:
+        self._pass_gate()
+        super().append(created, chunks, announce)
+
+    def _pass_gate(self) -> None:
         if os.getpid() == Gated.shut_by:
             Gated.gate.wait()
-        super().write(created, chunks)
 
 
 # -- programs -------------------------------------------------------------------------

@@ -24,6 +24,8 @@ from .reading import Reader
 
 # Seconds between two attempts to read what waits.
 _RETRY_SECONDS = 0.2
+# One that reads, and gets no further in this time, is not waited for.
+_STUCK_SECONDS = 0.1
 _LEAVING_SECONDS = 1.0
 _PAUSE, _SHORT_PAUSE = 0.005, 0.001
 
@@ -108,7 +110,9 @@ class DirectWriter:
                 return True
             if time.monotonic() < self._retry_due:
                 return False
-            if self._read(place, writer) or self._is_read_by_another(place, writer):
+            if self._read(place, writer) or (
+                head.is_over and self._is_read_by_another(place, writer)
+            ):
                 return True
             self._retry_due = time.monotonic() + _RETRY_SECONDS
             return False
@@ -125,25 +129,32 @@ class DirectWriter:
         reader = Reader(place, self._delivery, writer=lambda: writer)
         try:
             reader.take_up()
-            while reader.turn():
-                pass
+            # Not to the end: while others log on, that might never come.
+            reader.read_up_to(reader.targets())
             reader.end()
-            while reader.turn():
-                pass
+            reader.read_up_to(reader.targets())
             return reader.unread() == 0
         finally:
             reader.close()
             place.release_reader_lock()
 
     def _is_read_by_another(self, place: Place, writer: JournalWriter) -> bool:
-        """True once another has read it; where all log on, it would never come to the end."""
-        deadline = time.monotonic() + _RETRY_SECONDS / 2
-        while time.monotonic() < deadline:
+        """True once another has read it: as long as that one gets on, it is waited for.
+
+        Were all to append to the journal instead, it would never be read to its end.
+        """
+        before, deadline = None, 0.0
+        while True:
             head = place.read_head()
-            if head.is_over and not writer.unread(head):
+            if not writer.unread(head):
+                return True
+            if head != before:
+                before, deadline = head, time.monotonic() + _STUCK_SECONDS
+            elif time.monotonic() >= deadline:
+                return False
+            elif self._read(place, writer):  # it has gone, one way or another
                 return True
             time.sleep(_SHORT_PAUSE)
-        return False
 
     def _wait_for_reader(self) -> None:
         """What this process sent before is to stand in the log before what it writes now."""

@@ -151,15 +151,22 @@ class Reader:
         """Where all that stands in the journal by now ends, by segment."""
         return {number: self._segments.size(number) for number in list(self.note.places)}
 
+    def read_up_to(self, targets: dict[int, int]) -> None:
+        """Read on until all up to there has been dealt with, or nothing moves any more."""
+        while self._are_ahead(targets) and self.turn():
+            pass
+
+    def _are_ahead(self, targets: dict[int, int]) -> bool:
+        # What a writer has died in was never accepted: nobody waits for its rest.
+        places, seen = self.note.places, self._seen
+        return any(
+            max(places.get(number, target), seen.get(number, 0)) < target
+            for number, target in targets.items()
+        )
+
     def has_reached(self, targets: dict[int, int]) -> bool:
         """True once all up to there is in the log."""
-        note = self.note
-        # What a writer has died in was never accepted: nobody waits for its rest.
-        return not note.passed_over and all(
-            max(note.places[number], self._seen.get(number, 0)) >= target
-            for number, target in targets.items()
-            if number in note.places
-        )
+        return not (self.note.passed_over or self._are_ahead(targets))
 
     def end(self) -> None:
         """Mark the journal as over: whoever has something to say writes it elsewhere."""

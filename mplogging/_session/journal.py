@@ -108,19 +108,21 @@ class SessionJournal:
             if done.left or "--force" in done.problem:
                 self._delivery.warn("a session has left something: %s", done)
 
+    def _is_all_read(self) -> bool:
+        return self._readers_source is None or self._readers_source.is_all_read()
+
     def _remove(self) -> None:
         """What is left is for those who are still attached, or for the next session."""
-        source = self._readers_source
-        is_empty = source is None or source.is_all_read()
-        if source is not None:
-            source.close()
         if hasattr(self, "channel"):
             self.channel.close()
         self._bell.remove()  # first: the directory alone tells of it
         while self._places:
             place = self._places[-1]
-            if is_empty and not (place.is_open() and place.is_held()):
+            is_held = place.is_open() and place.is_held()  # first: then nobody appends any more
+            if not is_held and self._is_all_read():
                 place.remove()
             place.close()
             self._places.pop()
+        if self._readers_source is not None:
+            self._readers_source.close()
         self._bell.close()

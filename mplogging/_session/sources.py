@@ -106,8 +106,8 @@ class JournalSource:
         return LOOK_SECONDS if is_troubled else _SLEEP_SECONDS
 
     def finish(self, deadline: Callable[[], float]) -> None:
-        while self._turn():
-            pass
+        for reader in self._readers:  # not to the end: while others log on, it might never come
+            reader.read_up_to(reader.targets())
         while self._is_refused() and time.monotonic() < deadline():
             time.sleep(_PAUSE)
             self._turn()

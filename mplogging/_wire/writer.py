@@ -159,7 +159,12 @@ class JournalWriter:
 
     def unread(self, head: Head) -> int:
         """How many bytes wait in the journal, about."""
+        if self._descriptor_is_behind(head):
+            head = self._be_ready()
         return head.unread(os.fstat(self.descriptor).st_size)
+
+    def _descriptor_is_behind(self, head: Head) -> bool:
+        return head.segment != self.segment or not leads_to(self.descriptor, self._identity)
 
     # -- looking ------------------------------------------------------------------------
 
@@ -200,7 +205,7 @@ class JournalWriter:
                 if self.segment:
                     self._place.hold_segment(self.segment)
                 head = self._place.read_head()
-                if head.segment == self.segment and leads_to(self.descriptor, self._identity):
+                if not self._descriptor_is_behind(head):
                     return head
                 try:
                     self._go_to(head.segment)

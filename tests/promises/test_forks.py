@@ -50,7 +50,7 @@ def test_forks_within_a_worker(context, tmp_path):
 
 
 def test_forks_while_the_session_is_being_left(tmp_path):
-    """Such children keep neither the pipe nor its lock: workers go on at once, in order."""
+    """Such children keep no lock: workers go on at once, in order."""
     with Program(tmp_path, "forking_leaver", children=60) as program:
         eventually((tmp_path / "left").exists, 30)
         program.go_on()
@@ -81,8 +81,8 @@ def test_a_session_that_is_never_stopped(tmp_path, way, code, options):
 
 
 def test_a_session_that_is_never_stopped_and_a_signal(tmp_path):
-    """SIGTERM, with handleSignals."""
-    with Program(tmp_path, "bare", way="terminate", handleSignals=True) as program:
+    """SIGTERM, which the session handles."""
+    with Program(tmp_path, "bare", way="terminate") as program:
         program.process.wait(30)
     assert program.process.returncode == -signal.SIGTERM
     assert not program.errors

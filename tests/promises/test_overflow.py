@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing.connection
+import multiprocessing
 import os
 import re
 import signal
@@ -12,16 +12,14 @@ import time
 
 import fault_jobs
 import pytest
-from conftest import eventually, needs_proc
+from conftest import eventually
 from ledgers import FORMAT, LOGS, accepted, all_have, check, find, prepare, until_nothing_moves
 from processes import end, start
 
 from mplogging import LogSession, MPLoggingWarning
-from mplogging._wire import pipe
-from mplogging._worker.attaching import attached
 
 _DROPPED = re.compile(
-    r"process (\d+) \(.*\) dropped (\d+) records between .* and .*: the pipe was full"
+    r"process (\d+) \(.*\) dropped (\d+) records between .* and .*: the journal was full"
 )
 
 
@@ -42,7 +40,7 @@ def gate(tmp_path):
 @pytest.fixture
 def file(tmp_path, gate):
     """A ready handler, behind the gate."""
-    file = fault_jobs.Gated(prepare(tmp_path))
+    file = fault_jobs.Gated(prepare(tmp_path), bufferBytes=1 << 20)
     file.setFormatter(logging.Formatter(FORMAT))
     yield file
     file.close()
@@ -116,7 +114,7 @@ def test_control_c_interrupts_a_blocked_writer(context, tmp_path, gate, file):
 
 @pytest.mark.filterwarnings("ignore::mplogging.MPLoggingWarning")
 def test_blocked_writers_wake_when_the_session_stops(context, tmp_path, gate, file):
-    """By its deadline, even if the listener is stuck: they drain the pipe themselves."""
+    """By its deadline, even if the listener is stuck: they read the journal themselves."""
     session = LogSession(file).start()
     processes = start(context, fault_jobs.log_on, tmp_path, count=3)
     until_nothing_moves(tmp_path, 3)
@@ -137,27 +135,39 @@ def test_blocked_writers_wake_when_the_session_stops(context, tmp_path, gate, fi
         assert sorted(entry.number for entry in found.entries[name]) == list(range(count))
 
 
-@needs_proc  # else one that nobody has waited for passes for alive
 @pytest.mark.parametrize("is_loaded", [False, True])
-def test_a_large_record_cut_short_by_a_kill(context, tmp_path, gate, file, is_loaded):
-    """It is dropped whole, counted, and reported; nobody has to join its writer for that."""
-    with LogSession(file) as session:
-        # The small record stops the listener, the large one does not fit into the pipe.
-        (victim,) = start(context, fault_jobs.log, tmp_path, 2, "return", (10, 8 << 20))
-        descriptor = attached().channel.descriptor
-        eventually(lambda: all_have(tmp_path, 1, 1) and pipe.bytes_left(descriptor) > 32_000, 20)
-        os.kill(victim.pid, signal.SIGKILL)
-        assert multiprocessing.connection.wait([victim.sentinel], 20)
-        gate.set()
+def test_a_record_cut_short_by_a_kill(context, tmp_path, is_loaded):
+    """Its call had not returned: it was never accepted, is counted, and harms no other."""
+    with LogSession(prepare(tmp_path), format=FORMAT) as session:
+        others = start(context, fault_jobs.log_on, tmp_path, count=2 if is_loaded else 0)
+        victims = start(context, fault_jobs.log_half, tmp_path, count=3)
+        for victim in victims:
+            victim.join()
         if is_loaded:
-            others = start(context, fault_jobs.log_on, tmp_path)
-            eventually(lambda: session.stats().incomplete, 20)
-            end(others, tmp_path)
-    pid, name = victim.pid, victim.name
-    end([victim], tmp_path)
-    assert session.stats().incomplete == 1
-    (report,) = check(tmp_path).warnings
-    assert f"process {pid} ({name}) left a large record unfinished" in report
+            eventually(lambda: session.stats().incomplete == 3, 20)
+        end([*others, *victims], tmp_path)
+    assert session.stats().incomplete == 3
+    assert not check(tmp_path).warnings
+
+
+def test_what_is_left_at_the_deadline_is_counted(context, tmp_path, gate, file):
+    """To the record, and is there with the next session."""
+    session = LogSession(file).start()
+    processes = start(context, fault_jobs.log, tmp_path, 200, count=2)
+    for process in processes:
+        process.join()
+    listener = listening_thread()
+    with pytest.warns(MPLoggingWarning, match="still had 400"):
+        assert not session.stop(timeout=0.5)
+    assert session.stats().unfinished == {repr(file): 400}
+    assert find(tmp_path).records() == 0
+    gate.set()
+    listener.join()
+    end(processes, tmp_path)
+    assert find(tmp_path).records() == 0  # it is no longer the listener's to write
+    with LogSession(file) as session:
+        assert session.stats().recovered == 400
+    assert check(tmp_path).records() == 400
 
 
 def listening_thread() -> threading.Thread:
