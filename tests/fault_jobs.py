@@ -63,6 +63,23 @@ def log(
     return records
 
 
+def log_when_told(directory: str, records: int) -> None:
+    """Log so many records once there is a file called `go`."""
+    wait_for(directory, "go")
+    log(directory, records)
+
+
+def log_on_a_full_disk(directory: str, records: int) -> None:
+    """Log, when there is room, when neither journal nor log can grow, and when both can again."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    ledger = Ledger(directory)
+    for limit in (hard, 1000, hard):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        for _ in range(records):
+            ledger.log()
+    ledger.close()
+
+
 def log_on(directory: str, sizes: tuple[int, ...] = (0, 40), way: str = "return") -> None:
     """Log until there is a file called `enough`."""
     ledger = Ledger(directory, tuple(sizes))
@@ -295,6 +312,18 @@ def program(
         process.join()
 
 
+def alone(directory: str, way: str, workers: int, **options: object) -> None:
+    """2,000 records after so many workers have come and gone."""
+    with mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT, **options):
+        context = multiprocessing.get_context("fork")
+        processes = [context.Process(target=log, args=(directory, 100)) for _ in range(workers)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        log(directory, 2000, way)
+
+
 def bare(directory: str, way: str = "return", **options: object) -> None:
     """A session that is started and never stopped."""
     session = mplogging.LogSession(
@@ -365,20 +394,23 @@ def forking_leaver(directory: str, children: int) -> None:
 
 
 def full_disk(directory: str, records: int, buffer_bytes: int, free: bool = True) -> None:
-    """The file can't grow while four workers log; then there is room again."""
+    """The log can't grow while four workers log; then there is room again."""
     session = mplogging.LogSession(
         os.path.join(directory, LOGS, "app.log"),
         format=FORMAT, bufferBytes=buffer_bytes, stopTimeout=10 if free else 0.5,
     )  # fmt: skip
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     with session:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
         processes = [
-            multiprocessing.get_context("fork").Process(target=log, args=(directory, records))
+            multiprocessing.get_context("fork").Process(
+                target=log_when_told, args=(directory, records)
+            )
             for _ in range(4)
         ]
         for process in processes:
             process.start()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # of the one who writes it
+        Path(directory, "go").touch()
         for process in processes:
             process.join()
         assert not session.flush(0.1)

@@ -72,9 +72,13 @@ class DirectWriter:
     def aside(self, kind: int, created: float, payload: bytes) -> None:
         """Write the message's line, since the journal does not take it."""
         with self._lock:
-            if not self._is_busy and not (self._file and self._file.waiting):
+            if not self._is_busy and not self.is_behind():
                 self._wait_for_reader()
             self._keep(kind, created, payload)
+
+    def is_behind(self) -> bool:
+        """True if lines wait in memory: what comes now has to come after them."""
+        return self._file is not None and self._file.waiting > 0
 
     def take_over(self) -> bool:
         """At the end of the process: read what waits, unless somebody else is about to.

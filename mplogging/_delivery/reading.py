@@ -114,10 +114,12 @@ class Reader:
         """True if nothing waits; for any thread."""
         note = self.note
         try:
-            ((number, offset),) = note.places.items()
-            return not note.passed_over and offset == self._segments.size(number)
-        except (ValueError, OSError):
-            return False  # there are several
+            return not note.passed_over and all(
+                offset == self._segments.size(number)
+                for number, offset in list(note.places.items())
+            )
+        except OSError:
+            return False
 
     def unread(self) -> int:
         """How many bytes the log has not got yet."""

@@ -92,6 +92,11 @@ class JournalWriter:
             self.descriptor, self.segment = before.descriptor, before.segment
             self._identity, self._tags = before._identity, before._tags
 
+    def get_ready(self) -> None:
+        """Open what is needed while that can be had: later there may be no descriptor left."""
+        with contextlib.suppress(*_FAILURES):
+            self._be_ready()
+
     def speak_first(self) -> None:
         """Before a message soon, send what `foreword` has to say by then."""
         self._has_to_speak = True

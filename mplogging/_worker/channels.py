@@ -116,11 +116,13 @@ class JournalChannel:
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
         self._is_read_here = self._process == this_process()
-        pid = os.getpid()
+        pid, before = os.getpid(), self._writer
         self._writer = JournalWriter(
             self.place, self._bell, self._capacity_bytes, foreword,
-            lambda: self._is_read_here and os.getpid() == pid, before=self._writer,
+            lambda: self._is_read_here and os.getpid() == pid, before=before,
         )  # fmt: skip
+        if before is None:
+            self._writer.get_ready()
         return self._writer
 
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:

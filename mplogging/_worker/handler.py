@@ -75,6 +75,9 @@ class QueueHandler(logging.handlers.QueueHandler):
                 kind, created, payload = LINE, record.created, self.line(record)
             else:
                 kind, created, payload = self.prepare(record)
+            if self._aside_writer is not None and self._aside_writer.is_behind():
+                self._aside_writer.aside(kind, created, payload)
+                return
             try:
                 self.queue.send(kind, created, payload)
             except Congested as congested:
