@@ -3,7 +3,8 @@
     record
       │ handler      DatedFileHandler: what users hold; its arguments are checked in
       │              `arguments`, and `assembly` makes the rest of them
-      ├─ line_handler, lines     the record as bytes, as its logging.Formatter would have it
+      ├─ line_handler, lines     the record as bytes, as its logging.Formatter would have it;
+      │                          `standard` says whether that one is as in the library
       │ backlog      keeps what the disk refuses, file by file
       │   └─ retrying, leaving     until it is tried again by itself, or the process ends
       │ series       opens the file that the record's own time names

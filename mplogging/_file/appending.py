@@ -41,6 +41,8 @@ class AppendFile:
     Args:
         max_bytes: The size that the file may not grow past, 0 for none. A
             single chunk larger than it is written whole into an empty file.
+        zone: What `time.tzname` was when `start` and `end` were found: `time.tzset`
+            makes another tuple each time.
         start, end: The time (unix seconds) from which its lines are, and until which.
         ended_by: Paths of which one exists once the file is compressed, or another
             part has taken its place.
@@ -61,6 +63,7 @@ class AppendFile:
         lock: FileLock,
         access: Access,
         max_bytes: int = 0,
+        zone: tuple[str, str] | None = None,
         start: float = 0.0,
         end: float = float("inf"),
         ended_by: Sequence[str] = (),
@@ -75,6 +78,7 @@ class AppendFile:
         self._ended_by = ended_by
         self._sealed_after = sealed_after
         self._cut_since = cut_since
+        self.zone = zone
         self._end = _UNOPENED  # where this process last saw the file end
         self._look_due = 0.0
         self.descriptor, self.is_new = open_for_append(path, access)

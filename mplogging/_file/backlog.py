@@ -35,7 +35,8 @@ _PIECE_BYTES = 1 << 20
 class _Refusal:
     """What one file does not take for the time being, and why."""
 
-    def __init__(self, cause: BaseException | None) -> None:
+    def __init__(self, created: float, cause: BaseException | None) -> None:
+        self.created = created  # when the first line was: after `time.tzset` it may tell
         self.cause = cause
         self.waiting: list[bytes] = []  # lines, in order
         self.lost = 0  # lines that there was no memory for
@@ -121,7 +122,12 @@ class Backlog:
             # The short way, which nearly all lines go: a log call takes 1 % less
             # past the series, which has something to do once a file only.
             file = self._series.newest_file
-            if file is not None and file.start <= created < file.end and not self._refusals:
+            if (
+                file is not None
+                and file.start <= created < file.end
+                and time.tzname is file.zone
+                and not self._refusals
+            ):
                 file.append(chunks)
             else:
                 self._append(created, chunks)
@@ -206,10 +212,10 @@ class Backlog:
         try:
             self._series.append(created, chunks)
         except Failed as failed:
-            self._begin_refusal(period, failed)
+            self._begin_refusal(created, period, failed)
 
-    def _begin_refusal(self, period: Period, failed: Failed) -> None:
-        refusal = _Refusal(failed.__cause__)
+    def _begin_refusal(self, created: float, period: Period, failed: Failed) -> None:
+        refusal = _Refusal(created, failed.__cause__)
         is_news = not any(map(refusal.is_like, self._refusals.values()))
         self._refusals[period] = refusal
         self._retry_at = time.monotonic() + _RETRY_INTERVAL
@@ -230,14 +236,14 @@ class Backlog:
     def _retry(self) -> None:
         for period, refusal in list(self._refusals.items()):
             try:
-                self._catch_up(period, refusal)
+                self._catch_up(refusal)
             except Failed:
                 continue
             if not refusal.lost:
                 del self._refusals[period]
         self._retry_at = time.monotonic() + _RETRY_INTERVAL
 
-    def _catch_up(self, period: Period, refusal: _Refusal) -> None:
+    def _catch_up(self, refusal: _Refusal) -> None:
         """The first line after an incident says what it cost; then all in their order."""
         if refusal.lost:
             with contextlib.suppress(Failed):  # it goes to the present file, perhaps another
@@ -245,7 +251,7 @@ class Backlog:
                 refusal.lost = 0
         while piece := _piece(refusal.waiting):
             try:
-                self._series.append(period.start, piece)
+                self._series.append(refusal.created, piece)
             except Failed as failed:
                 self._release(refusal, len(piece) - len(failed.chunks))
                 raise

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 from .._errors import ConfigError
+from .standard import formats_as_standard, is_original, is_standard, unchanged
 
 Text = Callable[[logging.LogRecord], str]
 Line = Callable[[logging.LogRecord], bytes]
@@ -29,13 +30,6 @@ _FIELD = re.compile(r"%(?:\(([^)]*)\))?([#0\- +]*\d*(?:\.\d+)?[a-zA-Z%])")  # na
 # Whatever ends a line somewhere, or moves a terminal's cursor.
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in
              (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
-# As they are, not as somebody has replaced them since.
-_STANDARD = {
-    name: getattr(logging.Formatter, name)
-    for name in ("format", "formatTime", "formatMessage", "usesTime")
-}
-
-
 class LineFormat:
     """Renders records as lines for one file.
 
@@ -68,8 +62,8 @@ class LineFormat:
         text_of: Text = formatter.format
         line = None
         self.is_compiled = False  # if True, any number of threads may be in `line`
-        if isinstance(formatter, logging.Formatter) and _is_standard(formatter, "format"):
-            if _formats_as_standard(formatter):
+        if isinstance(formatter, logging.Formatter) and is_standard(formatter, "format"):
+            if formats_as_standard(formatter):
                 self.is_compiled = True
                 text_of = _compiled(formatter)
                 if newlines == "keep" and not self.file_header:
@@ -100,24 +94,15 @@ def _header(encoding: str) -> bytes:
         raise ConfigError(f"encoding must name a text encoding, got {encoding!r}") from None
 
 
-def _is_standard(formatter: logging.Formatter, name: str) -> bool:
-    return getattr(type(formatter), name) is _STANDARD[name] and name not in vars(formatter)
-
-
-def _formats_as_standard(formatter: logging.Formatter) -> bool:
-    return (
-        all(_is_standard(formatter, name) for name in _STANDARD)
-        # Any other converter may make something of a fraction of a second.
-        and formatter.converter in (time.localtime, time.gmtime)
-    )
-
-
 def _compiled(formatter: logging.Formatter) -> Text:
     """`formatter.format`, with the same result."""
     uses_time = formatter.usesTime()
     asctime_of = _asctime(formatter)
+    is_as_it_was = unchanged(formatter)
 
     def text_of(record: logging.LogRecord) -> str:
+        if not is_as_it_was():
+            return formatter.format(record)
         record.message = record.getMessage()
         if uses_time:
             record.asctime = asctime_of(record)
@@ -133,7 +118,9 @@ def _percent_line(
     """The whole line, encoded, for a %-format; None for one that `_parsed` doesn't take.
 
     The time is written into the format, and stays there while it is the same to the
-    millisecond: of a log call's 10 µs, 0.15 go into a number for the milliseconds.
+    millisecond: of a log call's 10 µs, 0.15 go into a number for the milliseconds. Then
+    it is also looked whether somebody has changed the class; whether its clock or the
+    zone is another, at each record.
     The other fields are the record's attributes: 0.2 go into a record's `__dict__`,
     which it hasn't got until it is asked for.
     """
@@ -144,28 +131,38 @@ def _percent_line(
     pieces[-1] += terminator.replace("%", "%%")
     uses_time = len(pieces) > 1
     text_end = -len(terminator) or None
-    uses_msecs = _milliseconds(formatter) is not None
     asctime_of = _asctime(formatter)
-    # The second's begin and end, its milliseconds, and the format with that time in it.
-    kept = (0.0, 0.0, 0.0, pieces[0])  # replaced as a whole, so that threads see it complete
+    is_as_it_was, kind = unchanged(formatter), type(formatter)
+    converter, format_record = formatter.converter, kind.format
+    # The second's begin and end, its milliseconds, the zone, the time as text, and the
+    # format with that in it. Replaced as a whole, so that threads see it complete.
+    kept: tuple[float, float, float, Any, str, str] = 0.0, 0.0, 0.0, None, "", pieces[0]
 
     def line(record: logging.LogRecord) -> bytes:
         nonlocal kept
         record.message = record.getMessage()
-        second, next_second, msecs, pattern = kept
-        if uses_time and not (
-            second <= record.created < next_second
-            and (msecs == record.msecs or not uses_msecs)
-        ):
-            pattern = asctime_of(record).replace("%", "%%").join(pieces)
-            second = record.created // 1
-            kept = second, second + 1, record.msecs, pattern
+        second, next_second, msecs, zone, asctime, pattern = kept
+        if uses_time:
+            if not (
+                msecs == record.msecs
+                and second <= record.created < next_second
+                and time.tzname is zone
+                and formatter.converter is converter
+            ):
+                if not is_as_it_was():
+                    return f"{formatter.format(record)}{terminator}".encode(encoding, errors)
+                zone = time.tzname
+                asctime = asctime_of(record)
+                pattern = asctime.replace("%", "%%").join(pieces)
+                second = record.created // 1
+                kept = second, second + 1, record.msecs, zone, asctime, pattern
+            record.asctime = asctime
+        elif kind.format is not format_record and not is_as_it_was():
+            return f"{formatter.format(record)}{terminator}".encode(encoding, errors)
         try:
             text = pattern % values(record)
         except Exception:
             # Raises what it always raised: from 3.15 on, an error names the field.
-            if uses_time:
-                record.asctime = formatter.formatTime(record, formatter.datefmt)
             text = formatter.formatMessage(record)
             text += terminator
         if record.exc_info or record.exc_text or record.stack_info:
@@ -179,16 +176,21 @@ def _asctime(formatter: logging.Formatter) -> Text:
     """`formatter.formatTime`; the text for a second is kept until the second changes."""
     date_format = formatter.datefmt or formatter.default_time_format
     milliseconds = _milliseconds(formatter)
-    # One tuple, replaced as a whole, so that threads see it complete.
-    kept = (float("nan"), "")
+    # One tuple, replaced as a whole, so that threads see it complete. A zone that is set
+    # is another tuple each time.
+    kept: tuple[float, Any, Any, str] = (float("nan"), None, None, "")
 
     def asctime(record: logging.LogRecord) -> str:
         nonlocal kept
-        second, text = kept
-        if record.created // 1 != second:
-            second = record.created // 1
-            text = time.strftime(date_format, formatter.converter(second))
-            kept = second, text
+        second, zone, converter, text = kept
+        if (
+            record.created // 1 != second
+            or time.tzname is not zone
+            or formatter.converter is not converter
+        ):
+            second, zone, converter = record.created // 1, time.tzname, formatter.converter
+            text = time.strftime(date_format, converter(second))
+            kept = second, zone, converter, text
         return milliseconds % (text, record.msecs) if milliseconds else text
 
     return asctime
@@ -206,6 +208,7 @@ def _parsed(formatter: logging.Formatter) -> tuple[list[str], Values] | None:
     style = formatter._style
     if (
         type(style) is not logging.PercentStyle
+        or not is_original(logging.PercentStyle, "format")
         or vars(style).keys() & {"format", "_format"}
         or getattr(style, "_defaults", None)
     ):
@@ -244,10 +247,17 @@ def _with_traces(formatter: logging.Formatter, text: str, record: logging.LogRec
 
 
 def _one_record_lines(formatter: logging.Formatter, format_text: Text, escape: bool) -> Text:
+    indented = _indented(lambda record: formatter.format(record), escape)
+
     def format_record(record: logging.LogRecord) -> str:
+        if not is_standard(formatter, "format"):  # any more
+            return indented(record)
         bare: Any = copy.copy(record)
         bare.exc_info = bare.exc_text = bare.stack_info = None
         text = format_text(bare)
+        record.__dict__.update(
+            (name, bare.__dict__[name]) for name in ("message", "asctime") if name in bare.__dict__
+        )
         if escape:
             text = text.translate(_CONTROLS)
         text = _with_traces(formatter, text, record)

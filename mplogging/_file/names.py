@@ -13,9 +13,10 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import time as clock
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .._errors import ConfigError
 from .patterns import DIGITS, Token, name_of, regex_of, tokens_of
@@ -112,7 +113,8 @@ class FileNames:
             f"(?P<stem>{regex_of(tokens)})"
             r"(?:\.(?P<part>[1-9][0-9]{0,8}))?(?:\.(?P<compression>gz|zst))?"
         )
-        self._periods: dict[str, Period | None] = {}  # of names met, without what follows
+        # The periods of names met, without what follows; and the zone in which they are so.
+        self._known: tuple[Any, dict[str, Period | None]] = (None, {})
 
     def path(self, period: Period, part: int = 0, compression: str = "") -> str:
         """The name of this period's file."""
@@ -125,12 +127,13 @@ class FileNames:
         if match is None:
             return None
         stem, part, compression = match["stem"], match["part"], match["compression"]
+        zone, periods = self._known
+        if zone is not clock.tzname or len(periods) >= _MOST_REMEMBERED:
+            zone, periods = self._known = clock.tzname, {}
         try:
-            period = self._periods[stem]
+            period = periods[stem]
         except KeyError:
-            if len(self._periods) >= _MOST_REMEMBERED:
-                self._periods.clear()
-            period = self._periods[stem] = self._period_of(stem, match.groupdict())
+            period = periods[stem] = self._period_of(stem, match.groupdict())
         return LogFile(period, int(part or 0), compression or "", path) if period else None
 
     def _period_of(self, stem: str, groups: dict[str, str]) -> Period | None:

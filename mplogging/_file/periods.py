@@ -8,7 +8,8 @@ put back, no period opens a second time: the repeated minutes stay in the last
 period before the change. Skipped hours or days simply have no period. Periods
 are counted from 1970 on that clock, so all processes and restarts agree.
 
-The time zone is read through `time.localtime` and remembered for the days met.
+The time zone is read through `time.localtime` and remembered for the days met, until
+`time.tzset` has set it anew.
 """
 
 from __future__ import annotations
@@ -90,6 +91,11 @@ class Calendar:
         self._base = self._seconds_of_atTime(unit)
         if self.when.startswith("W"):
             self._base += (int(self.when[1]) - _EPOCH_WEEKDAY) % 7 * _DAY
+        self._forget()
+
+    def _forget(self) -> None:
+        # `time.tzset` makes another tuple each time.
+        self._zone = time.tzname
         self._recent: tuple[Period, ...] = ()
         self._stretches_of_day: dict[int, list[_Stretch]] = {}
 
@@ -105,6 +111,8 @@ class Calendar:
         Raises:
             ValueError: Not a finite number, or outside the years 1 to 9999.
         """
+        if time.tzname is not self._zone:
+            self._forget()
         for period in self._recent:
             if period.start <= created < period.end:
                 return period
@@ -116,13 +124,16 @@ class Calendar:
         except (OverflowError, OSError) as error:
             raise ValueError(f"created must be in the years 1 to 9999, got {created!r}") from error
         # Replaced as a whole, never changed, so threads need no lock.
-        self._recent = (period, *self._recent[:3])
+        if time.tzname is self._zone:
+            self._recent = (period, *self._recent[:3])
         return period
 
     def period_labelled(self, label: datetime.datetime) -> Period | None:
         """The period whose label is exactly this, None if there is none."""
         if label.tzinfo is not None or label.microsecond:
             return None
+        if time.tzname is not self._zone:
+            self._forget()
         index, rest = divmod(_naive_seconds(label) - self._base, self.step)
         if rest:
             return None
@@ -195,7 +206,8 @@ class Calendar:
         these hold all that the clock showed last, and the instant at which it
         shows any time of this day.
         """
-        known = self._stretches_of_day.get(day)
+        stretches_of_day = self._stretches_of_day  # another's, once the zone is another
+        known = stretches_of_day.get(day)
         if known is not None:
             return known
         begin, last = (day - 2) * _DAY, (day + 3) * _DAY
@@ -209,9 +221,9 @@ class Calendar:
                 begin, offset = sample, self._offset(sample)
             before = sample
         stretches.append(_Stretch(begin, last, offset))
-        if len(self._stretches_of_day) >= 64:
-            self._stretches_of_day.clear()
-        self._stretches_of_day[day] = stretches
+        if len(stretches_of_day) >= 64:
+            stretches_of_day.clear()
+        stretches_of_day[day] = stretches
         return stretches
 
     def _change(self, before: int, after: int, offset: int) -> int:

@@ -62,6 +62,7 @@ class FileSeries:
         self._see_to_house = see_to_house
         # Half a line written in our lifetime is no crash's.
         self.cut_since = time.time() - _TICK_SECONDS
+        self._zone = time.tzname
         self.late_count = 0  # lines for an older file than the newest
         self._forget()
 
@@ -88,7 +89,11 @@ class FileSeries:
         """
         while True:
             file = self._last_file
-            if file is None or not file.start <= created < file.end:
+            if (
+                file is None
+                or not file.start <= created < file.end
+                or time.tzname is not file.zone
+            ):
                 try:
                     file = self.file_of(created)
                 except OSError as error:
@@ -134,6 +139,9 @@ class FileSeries:
 
     def file_of(self, created: float) -> AppendFile:
         """The open file for records of this time."""
+        if time.tzname is not self._zone:
+            self.close()  # the zone has been set anew: periods begin at other times
+            self._zone = time.tzname
         period = self.period_of(created)
         self._last_file = self._open_files.get(period) or self._open(period)
         self._is_late = self._newest is not None and period.start < self._newest.start
@@ -178,6 +186,7 @@ class FileSeries:
             self._new_lock(),  # for each its own: one may be held up, and the other not
             self._access,
             self._max_bytes,
+            zone=self._zone,
             start=period.start,
             end=period.end,
             ended_by=self._ending_paths(period, part),

@@ -127,6 +127,50 @@ def test_local_days(tmp_path, timezone, moment, name):
     assert set(texts(tmp_path)) == {f"app.log.{name}"}
 
 
+@pytest.fixture
+def zone(monkeypatch):
+    """Sets the time zone; it is put back."""
+
+    def set_zone(name):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    set_zone("UTC")
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("options", [{}, {"maxBytes": 1000}, {"backupCount": 9, "symlink": True}])
+def test_the_zone_is_set_while_the_file_is_open(tmp_path, make, zone, options):
+    """`time.tzset()`: the next line goes to the file that the new zone has it in."""
+    handler = make(utc=False, **options)
+    in_utc = make("utc.log", utc=True)
+    evening = NOON + 8 * 3600
+    for number, name in enumerate(("UTC", "Pacific/Auckland", "UTC", "Pacific/Auckland")):
+        zone(name)
+        log(handler, str(number), evening)
+        log(in_utc, str(number), evening)
+        day = time.localtime(evening).tm_mday
+        assert handler.bounds(evening)[0] % DAY == (0 if day == 9 else DAY // 2)
+    assert texts(tmp_path) == {
+        "app.log.2001-09-09": "0\n2\n", "app.log.2001-09-10": "1\n3\n",
+        "utc.log.2001-09-09": "0\n1\n2\n3\n",
+    }
+
+
+def test_the_zone_is_set_while_lines_wait(tmp_path, make, zone):
+    """They go where their own time is, in the zone that is now."""
+    handler = make(utc=False)
+    handler.handleError = lambda record: None
+    (tmp_path / "app.log.2001-09-09").mkdir()
+    log(handler, "evening", NOON + 8 * 3600)
+    zone("Pacific/Auckland")
+    handler.flush()
+    (tmp_path / "app.log.2001-09-09").rmdir()
+    assert texts(tmp_path) == {"app.log.2001-09-10": "evening\n"}
+
+
 def test_a_part_goes_on_where_a_file_is_full(tmp_path, make):
     """`maxBytes`: ".1", ".2", …; a line that is longer by itself is written whole."""
     handler = make(maxBytes=10)

@@ -6,9 +6,12 @@ import copy
 import datetime
 import itertools
 import logging
+import os
 import random
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -121,9 +124,6 @@ def test_as_the_formatter_has_it(formatter):
         one, other = (logging.makeLogRecord(attributes) for _ in range(2))
         one.__dict__.update(other.__dict__)
         assert lines.line(one) == (formatter.format(other) + "\n").encode()
-        # A time that is written straight into the line does not become an attribute.
-        for record in (one, other):
-            record.__dict__.pop("asctime", None)
         assert one.__dict__ == other.__dict__
 
 
@@ -160,6 +160,125 @@ def test_whatever_the_format():
             if isinstance(expected, str):
                 expected = (expected + terminator).encode("utf-8", "backslashreplace")
             assert outcome(line, logging.makeLogRecord(attributes)) == expected, pattern
+
+
+def marked(self, record, datefmt=None):
+    return f"<{record.created}>"
+
+
+PATCHES = {
+    "converter": time.gmtime, "default_msec_format": "%s.%03d", "default_time_format": "%H-%M",
+    "formatTime": marked, "formatMessage": lambda self, record: "<message>",
+    "format": lambda self, record: "<all>", "usesTime": lambda self: True,
+    "formatException": lambda self, info: "<trace>",
+}
+FORMATTERS = {
+    "default": logging.Formatter("%(asctime)s %(levelname)s %(message)s"),
+    "datefmt": logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"),
+    "brace": logging.Formatter("{asctime} {message}", style="{"),
+    "subclass": type("Own", (logging.Formatter,), {})("%(asctime)s %(message)s"),
+}
+
+
+@pytest.fixture
+def zone(monkeypatch):
+    """Sets the time zone, as Django does; it is put back."""
+
+    def set_zone(name):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    set_zone("Asia/Kolkata")
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("newlines", ["keep", "escape"])
+@pytest.mark.parametrize("kind", FORMATTERS)
+@pytest.mark.parametrize("name", PATCHES)
+def test_what_is_changed_for_all_formatters(monkeypatch, zone, name, kind, newlines):
+    """On the class, later: each line is as the formatter has it, from the next millisecond on."""
+    formatter = FORMATTERS[kind]
+    line = LineFormat(formatter, newlines=newlines).line
+    attributes = {
+        "msg": "x", "created": 1e9, "msecs": 0.0, "name": "a", "exc_info": raised(),
+        "levelname": "INFO",
+    }
+
+    def check():
+        if name not in ("converter", "formatException"):  # these at once
+            attributes["created"] += 0.001
+            attributes["msecs"] += 1.0
+        one, other = (logging.makeLogRecord(attributes) for _ in range(2))
+        expected = formatter.format(other)
+        if newlines == "escape":
+            expected = "\n    ".join(expected.splitlines())
+        assert line(one).decode() == expected + "\n"
+        assert one.__dict__.get("asctime") == other.__dict__.get("asctime")
+
+    check()
+    monkeypatch.setattr(logging.Formatter, name, PATCHES[name])
+    check()
+    check()
+    monkeypatch.undo()
+    check()
+
+
+@pytest.mark.parametrize("kind", FORMATTERS)
+def test_the_zone_is_set(zone, kind):
+    """Each line is of the zone that is set, within the second too."""
+    formatter = FORMATTERS[kind]
+    line = LineFormat(formatter).line
+    texts = set()
+    for name in ("Asia/Kolkata", "UTC", "America/New_York", "Asia/Kolkata"):
+        zone(name)
+        record = logging.makeLogRecord(
+            {"msg": "x", "created": 1e9, "msecs": 0.0, "levelname": "INFO"}
+        )
+        texts.add(line(record).decode())
+        assert line(record).decode() == formatter.format(record) + "\n"
+    assert len(texts) == 3
+
+
+def test_a_clock_that_one_formatter_gets_later(zone):
+    """`formatter.converter = time.gmtime`, after `setFormatter`, as is often written."""
+    formatter = logging.Formatter("%(asctime)s %(message)s")
+    line = LineFormat(formatter).line
+    record = logging.makeLogRecord({"msg": "x", "created": 1e9})
+    line(record)
+    for formatter.converter in (time.gmtime, time.localtime, lambda seconds: time.gmtime(0)):
+        assert line(record).decode() == formatter.format(record) + "\n"
+
+
+@pytest.mark.parametrize("name, value", [
+    ("converter", "time.gmtime"), ("default_msec_format", "'%s.%03d'"),
+    ("formatTime", "lambda self, record, datefmt=None: 'then'"),
+    ("format", "lambda self, record: 'all'"),
+    ("formatMessage", "lambda self, record: 'message'"),
+    ("usesTime", "lambda self: False"),
+])
+def test_what_was_changed_before_the_import(name, value):
+    """It is taken for no part of the standard library."""
+    program = (
+        "import logging, sys, time\n"
+        f"logging.Formatter.{name} = {value}\n"
+        "from mplogging._file.lines import LineFormat\n"
+        "record = logging.makeLogRecord({'msg': 'x', 'created': 1e9, 'msecs': 0.0})\n"
+        "for text in ('%(asctime)s %(message)s', '%(message)s'):\n"
+        "    formatter = logging.Formatter(text)\n"
+        "    record.asctime = 'unset'\n"
+        "    expected = formatter.format(record) + '\\n'\n"
+        "    record.asctime = 'unset'\n"
+        "    got = LineFormat(formatter).line(record).decode()\n"
+        "    assert got == expected, (got, expected)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "TZ": "Asia/Kolkata",
+             "PYTHONPATH": str(Path(__file__).parent.parent.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("field", ["nothing", "name.upper", "getMessage", "__class__"])
