@@ -42,7 +42,7 @@ def nothing_is_left(runtime_directory, tmp_path):
     root, address = logging.getLogger(), os.environ.get(ENVIRONMENT)
     root_handlers, level = root.handlers[:], root.level
     handlers, processes = own_handlers(), children()
-    threads, descriptors = set(threading.enumerate()), open_descriptors()
+    threads, descriptors = set(threading.enumerate()), open_descriptors().items()
     yield
     left = {
         "handlers": own_handlers() - handlers,
@@ -57,7 +57,7 @@ def nothing_is_left(runtime_directory, tmp_path):
     left["directories"] = set(runtime_directory.iterdir()) | set(tmp_path.rglob(".mplogging-*"))
     left["threads"] = staying(lambda: set(threading.enumerate()) - threads)
     gc.collect()
-    left["descriptors"] = staying(lambda: open_descriptors() - descriptors)
+    left["descriptors"] = staying(lambda: open_descriptors().items() - descriptors)
     left = {kind: things for kind, things in left.items() if things}
     assert not left, f"left behind: {left}"
 

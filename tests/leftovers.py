@@ -52,7 +52,7 @@ def end(processes: set[int]) -> None:
             os.waitpid(pid, 0)
 
 
-def open_descriptors() -> set[tuple[int, str]]:
+def open_descriptors() -> dict[int, str]:
     """Every open descriptor of this process, with what it leads to."""
     found = {}
     for number in _DESCRIPTORS:
@@ -62,7 +62,7 @@ def open_descriptors() -> set[tuple[int, str]]:
             found[number] = os.readlink(f"/proc/self/fd/{number}")
     for _, descriptor in _servers():
         found.pop(descriptor, None)
-    return set(found.items())
+    return found
 
 
 def _servers() -> list[tuple[int | None, int | None]]:

@@ -200,7 +200,9 @@ def test_a_stuck_handler_holds_up_neither_the_file_nor_the_end(tmp_path, policy)
         handlerCapacity=50, handlerOverflow=policy,
     ).start()  # fmt: skip
     try:
-        fault_jobs.log(str(tmp_path), 40 if policy == "block" else 500)
+        fault_jobs.log(str(tmp_path), 3)
+        eventually(lambda: len(stuck.seen) == 3, 20)  # it is stuck before its queue fills
+        fault_jobs.log(str(tmp_path), 37 if policy == "block" else 497)
         began = time.monotonic()
         with pytest.warns(MPLoggingWarning, match=r"<Stuck .*> still had \d+"):
             assert session.stop(timeout=1) is False
