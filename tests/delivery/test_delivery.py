@@ -17,10 +17,8 @@ from mplogging._wire.drops import Dropped
 from mplogging._wire.frames import (
     DROPPED,
     HELLO,
-    INCOMPLETE,
     LINE,
     MARK,
-    PART,
     RECORD,
     Batch,
     Message,
@@ -63,7 +61,7 @@ TODAY = name_of(NOON)
 
 
 def events(*messages: Message) -> Batch:
-    return Batch([], list(messages), 0)
+    return Batch(list(messages))
 
 
 def line(text: str, created: float = NOON, pid: int = 7) -> Message:
@@ -77,7 +75,9 @@ def record(text: str = "record", **fields: object) -> logging.LogRecord:
 
 
 def sent(made: logging.LogRecord, text: bytes | None) -> Message:
-    return Message(RECORD, 7, made.created, join_record(text, dump_record(made)))
+    """With its line, or with one that its reader is to make."""
+    payload = join_record(b"stand-in\n" if text is None else text, dump_record(made), text is None)
+    return Message(RECORD, 7, made.created, payload)
 
 
 def lines_of(tmp_path: Path, name: str = TODAY) -> list[str]:
@@ -91,26 +91,13 @@ def test_lines_of_several_periods(tmp_path, file):
     """Each goes to the file of its own date, in order, from whichever part of the batch."""
     delivery = Delivery(file)
     strays = [line(f"{day} {n}", NOON + day * DAY) for n in range(3) for day in (-1, 0, -2, 1)]
-    delivery.deliver(Batch([b"lines first\n"], strays, 0))
+    delivery.deliver(events(line("lines first"), *strays))
     assert texts(tmp_path) == {
         name_of(NOON + day * DAY): ("lines first\n" if day == 0 else "")
         + "".join(f"{day} {n}\n" for n in range(3))
         for day in (-2, -1, 0, 1)
     }
     assert delivery.counts["records"] == 13
-
-
-def test_the_newest_period_is_the_one_asked_for(file, monkeypatch):
-    """Tomorrow, that day's lines come in one go; an older or a future one changes nothing."""
-    delivery = Delivery(file)
-    assert delivery.start <= NOON < delivery.end
-    delivery.deliver(events(line("yesterday", NOON - DAY)))
-    assert delivery.start <= NOON < delivery.end
-    delivery.deliver(events(line("a clock gone wild", NOON + DAY)))
-    assert delivery.start <= NOON < delivery.end
-    monkeypatch.setattr(time, "time", lambda: NOON + DAY)
-    delivery.deliver(events(line("tomorrow", NOON + DAY), line("today")))
-    assert delivery.start <= NOON + DAY < delivery.end
 
 
 @pytest.mark.parametrize(
@@ -155,9 +142,10 @@ def test_without_a_file(tmp_path):
 def test_marks(tmp_path, file):
     """A mark is told of once all before it is in the file."""
     seen = []
-    delivery = Delivery(file, on_mark=lambda mark: seen.append((mark, lines_of(tmp_path))))
+    delivery = Delivery(file)
+    delivery.on_mark = lambda mark: seen.append((mark, lines_of(tmp_path)))
     mark = Message(MARK, 7, 0.0, b"mark")
-    delivery.deliver(Batch([b"0\n"], [line("1", NOON), mark, line("2", NOON)], 0))
+    delivery.deliver(events(line("0"), line("1"), mark, line("2")))
     assert seen == [(b"mark", ["0", "1"])]
     assert lines_of(tmp_path) == ["0", "1", "2"]
 
@@ -175,17 +163,17 @@ def test_processes(file):
 MALFORMED = {
     "record of nothing": Message(RECORD, 7, NOON, b""),
     "record too short": Message(RECORD, 7, NOON, struct.pack("<I", 100) + b"short"),
-    "record without pickle": Message(RECORD, 7, NOON, join_record(None, b"")),
+    "record without pickle": Message(RECORD, 7, NOON, join_record(b"x\n", b"", True)),
     "no pickle": Message(RECORD, 7, NOON, join_record(b"", b"nothing of the kind")),
-    "other pickle": Message(RECORD, 7, NOON, join_record(None, b"I5\n.")),
+    "other pickle": Message(RECORD, 7, NOON, join_record(b"x\n", b"I5\n.", True)),
     "record without level": Message(
-        RECORD, 7, NOON, join_record(None, dump_record(record(levelno=None)))
+        RECORD, 7, NOON, join_record(b"x\n", dump_record(record(levelno=None)), True)
     ),
     "dropped": Message(DROPPED, 7, NOON, b"short"),
-    "dropped at no time": Message(DROPPED, 7, NOON, struct.pack("<Qdd", 0, float("nan"), 1e300)),
-    "a part": Message(PART, 7, NOON, b""),
+    "dropped at no time": Message(
+        DROPPED, 7, NOON, struct.pack("<Qdd?", 0, float("nan"), 1e300, False)
+    ),
     "unknown kind": Message(99, 7, NOON, b""),
-    "incomplete": Message(INCOMPLETE, 7, NOON, b"\xff"),
     "no message": Message("?", "?", "?", "?"),  # out of a queue that others put into
 }  # fmt: skip
 
@@ -208,12 +196,12 @@ def test_malformed(tmp_path, file, name):
 def test_garbage(tmp_path, file):
     """Corrupt stretches are counted and the first is reported."""
     delivery = Delivery(file)
-    delivery.deliver(Batch([b"before\n"], [], 2))
-    delivery.deliver(Batch([b"after\n"], [], 1))
+    delivery.deliver(Batch([line("before")], 2))
+    delivery.deliver(Batch([line("after")], 1))
     assert delivery.counts["corrupt"] == 3
     assert lines_of(tmp_path) == [
         "before",
-        "WARNING bytes came through the pipe that are no record (further ones are counted)",
+        "WARNING something came that is no record (further ones are counted)",
         "after",
     ]
 
@@ -258,7 +246,7 @@ def test_a_file_that_raises(tmp_path, file, monkeypatch):
 
     monkeypatch.setattr(file, "write", picky)
     delivery = Delivery(file)
-    delivery.deliver(Batch([b"1\n", b"bad\n", b"2\n", b"bad\n"], [line("3"), line("bad")], 0))
+    delivery.deliver(events(*map(line, ("1", "bad", "2", "bad", "3", "bad"))))
     written = lines_of(tmp_path)
     assert [text for text in written if not text.startswith("WARNING")] == ["1", "2", "3"]
     assert len(written) == 4 and delivery.counts["failed"] == 3
@@ -271,7 +259,7 @@ def test_a_formatter_that_raises(tmp_path, file, monkeypatch):
     monkeypatch.setattr(file, "handleError", errors.append)
     file.setFormatter(logging.Formatter("%(nothing)s"))
     delivery = Delivery(file)
-    delivery.deliver(Batch([b"1\n"], [MALFORMED["unknown kind"], line("2")], 1))
+    delivery.deliver(Batch([line("1"), MALFORMED["unknown kind"], line("2")], 1))
     assert lines_of(tmp_path) == ["1", "2"]
     assert len(errors) == 2
 
@@ -292,35 +280,21 @@ def test_warnings_are_formatted_once(tmp_path, file):
     assert {(made.name, made.levelno) for made in side.records} == {("mplogging", 30)}
 
 
-def test_incomplete(tmp_path, file):
-    """A record that broke off is told of with pid, name and how much had come."""
-    delivery = Delivery(file)
-    for pid in (5, 6):
-        delivery.deliver(events(Message(HELLO, 5, 0.0, b"Worker-5")))
-        delivery.deliver(events(Message(INCOMPLETE, pid, NOON, b"2 of 3")))
-    assert lines_of(tmp_path) == [
-        f"WARNING process {who} left a large record unfinished, which is dropped:"
-        " 2 of 3 parts came"
-        for who in ("5 (Worker-5)", "6 (unnamed)")
-    ]
-    assert delivery.counts["incomplete"] == 2
-
-
 def test_dropped(tmp_path, file):
     """What a process reports, and what it left in its file, add up; one warning each."""
     delivery = Delivery(file)
-    reported = Dropped(3, NOON, NOON + 5, "Worker-5")
+    reported = Dropped(3, NOON, NOON + 5, False, "Worker-5")
     delivery.deliver(events(Message(DROPPED, 5, NOON, reported.dump())))
-    delivery.settle_drops(5, Dropped(3, NOON, NOON + 5, "Worker-5"))
-    delivery.settle_drops(6, Dropped(2, NOON, NOON, "Worker-6"))
+    delivery.settle_drops(5, Dropped(3, NOON, NOON + 5, False, "Worker-5"))
+    delivery.settle_drops(6, Dropped(2, NOON, NOON, False, "Worker-6"))
     moments = [
         time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(NOON + seconds)) for seconds in (0, 5)
     ]
     assert lines_of(tmp_path) == [
         f"WARNING process 5 (Worker-5) dropped 3 records between {moments[0]} and {moments[1]}:"
-        " the pipe was full",
+        " the journal was full",
         f"WARNING process 6 (Worker-6) dropped 2 records between {moments[0]} and {moments[0]}:"
-        " the pipe was full",
+        " the journal was full",
     ]
     assert delivery.counts["dropped"] == 5
 
@@ -330,10 +304,10 @@ def test_dropped_by_two_processes_of_one_pid(file, reported):
     """The whole is what both counted, however much of it had been reported."""
     delivery = Delivery(file)
     if reported:
-        dropped = Dropped(reported, NOON, NOON, "W")
+        dropped = Dropped(reported, NOON, NOON, False, "W")
         delivery.deliver(events(Message(DROPPED, 5, NOON, dropped.dump())))
     for count in (3, 9):
-        delivery.settle_drops(5, Dropped(count, NOON, NOON, "W"))
+        delivery.settle_drops(5, Dropped(count, NOON, NOON, False, "W"))
     assert delivery.counts["dropped"] == 12
 
 
@@ -368,3 +342,30 @@ def test_last_resort(capsys):
     quiet, loud = record("quiet"), record("loud", levelno=logging.ERROR, exc_info=None)
     delivery.deliver(events(sent(quiet, None), sent(loud, None)))
     assert capsys.readouterr().err == "loud\n"
+
+
+def test_dropped_because_the_log_was_at_fault(tmp_path, file):
+    """That is another count, and another word."""
+    delivery = Delivery(file)
+    delivery.settle_drops(5, Dropped(3, NOON, NOON, True, "W"))
+    assert lines_of(tmp_path)[0].endswith(": the log could not be written")
+    assert (delivery.counts["lost"], delivery.counts["dropped"]) == (3, 0)
+
+
+def test_a_record_that_nobody_takes_is_not_unpickled(tmp_path, file):
+    """It might run code of a program's that is dead."""
+    payload = join_record(b"line\n", b"no pickle")
+    Delivery(file).offer(Message(RECORD, 7, NOON, payload))
+    Delivery(file).take(Message(RECORD, 7, NOON, payload))
+    assert lines_of(tmp_path) == []
+
+
+def test_what_another_thread_has_written(file):
+    """It counts once it is absorbed."""
+    delivery = Delivery(file)
+    delivery.add_written(5)
+    delivery.add_written(6)
+    assert delivery.counts == {}
+    delivery.absorb()
+    delivery.absorb()
+    assert delivery.counts == {"records": 2, "bytes": 11}

@@ -10,32 +10,46 @@ import time
 import pytest
 
 from mplogging._wire import bell as bell_module
-from mplogging._wire.bell import Bell
+from mplogging._wire.bell import Bell, remove_bell
 
 
 @pytest.fixture
 def bell(tmp_path):
-    made = Bell.make([str(tmp_path)])
+    made = Bell.make([str(tmp_path / "one.bell")])
     yield made
     made.remove()
     made.close()
 
 
-def test_it_is_its_users_alone(bell, tmp_path):
-    """A FIFO with the user's number in its name."""
+def test_it_is_its_users_alone(bell):
     status = os.lstat(bell.path)
     assert stat.S_ISFIFO(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077 == 0
-    assert os.path.dirname(bell.path) == str(tmp_path)
-    assert os.path.basename(bell.path).startswith(f"mplogging-{os.geteuid()}-")
 
 
 def test_it_is_made_where_it_can_be(tmp_path):
-    """In the first directory that takes it; in none, it is none."""
-    made = Bell.make(["/nowhere/at/all", "/dev/null", str(tmp_path)])
-    assert os.path.dirname(made.path) == str(tmp_path)
+    """Under the first path that can be; under none, it is none."""
+    (tmp_path / "taken").touch()
+    paths = ["/nowhere/at/all", str(tmp_path / "taken"), str(tmp_path / "free")]
+    made = Bell.make(paths)
+    assert made.path == paths[-1]
     made.remove()
     made.close()
-    assert Bell.make(["/nowhere/at/all"]).path == "" and not list(tmp_path.iterdir())
+    assert Bell.make(paths[:2]).path == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize("kind", ["gone", "file", "link", "bell"])
+def test_removing(tmp_path, bell, kind):
+    """Only what is a bell goes."""
+    path = tmp_path / kind
+    if kind == "file":
+        path.touch()
+    elif kind == "link":
+        path.symlink_to(bell.path)
+    elif kind == "bell":
+        os.mkfifo(path)
+    remove_bell(str(path))
+    assert os.path.lexists(path) == (kind in ("file", "link")) and os.path.exists(bell.path)
 
 
 @pytest.mark.parametrize("times", [1, 100_000])

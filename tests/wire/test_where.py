@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import texts
 
 from mplogging._errors import SessionError
 from mplogging._wire import where
@@ -80,7 +79,7 @@ def test_the_first_that_is_fit(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir(), second.mkdir()
     assert made_in([str(first), str(second)]) == str(first)
-    assert texts(tmp_path) == {}
+    assert sorted(tmp_path.rglob("*")) == [first, second]
 
 
 def test_none_is_fit(tmp_path):
@@ -271,3 +270,13 @@ def test_boot_id(monkeypatch):
 
     monkeypatch.setattr(where, "open", fail, raising=False)
     assert boot_id() == ""
+
+
+def test_where_its_bell_may_hang(runtime_directory, monkeypatch, tmp_path):
+    """In the directories for what lives no longer than a session, under its own name."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = make_place([str(tmp_path)])
+    name = Path(place.path).name[1:] + ".bell"
+    assert where.bell_paths(place) == [f"{runtime_directory}/{name}", f"{tmp_path}/{name}"]
+    place.remove()
+    place.close()
