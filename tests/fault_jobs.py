@@ -142,7 +142,10 @@ def wait_for(directory: str, *names: str) -> str:
 def orphan(directory: str, job: str, *args: object) -> None:
     """Run a job, and hold the writing end of `alive` for as long as this process lives."""
     os.open(os.path.join(directory, ALIVE), os.O_WRONLY)
-    globals()[job](directory, *args)
+    import takeover_jobs
+
+    target = globals().get(job) or getattr(takeover_jobs, job)
+    target(directory, *args)
 
 
 def log_levels(directory: str, records: int, every: int, way: str = "return") -> None:
@@ -282,7 +285,7 @@ def program(
     directory: str,
     method: str = "fork",
     workers: int = 4,
-    job: str = "log_on",
+    job: str | list[list[object]] = "log_on",  # one for all, or one for each with its arguments
     args: tuple[object, ...] = (),
     way: str = "wait",
     daemon: bool = False,
@@ -292,16 +295,27 @@ def program(
     context = multiprocessing.get_context(method)
     with mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT, **options):
         processes = [
-            context.Process(target=orphan, args=(directory, job, *args), daemon=daemon)
-            for _ in range(workers)
+            context.Process(target=orphan, args=(directory, *each), daemon=daemon)
+            for each in (workers * [[job, *args]] if isinstance(job, str) else job)
         ]
         for process in processes:
             process.start()
         while sum(1 for _ in Path(directory, LEDGERS).iterdir()) < workers:
             time.sleep(0.01)
+        Path(directory, "started").touch()
         if way == "log":
             log_on(directory)
         elif way == "pause":
+            wait_for(directory, ENOUGH)
+        elif way == "full":
+            hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+            wait_for(directory, ENOUGH)
+        elif way == "c_fork":
+            if ctypes.PyDLL(None).fork() == 0:
+                time.sleep(5)
+                os._exit(0)
+            Path(directory, "forked").touch()
             wait_for(directory, ENOUGH)
         elif way == "wait":
             for process in processes:

@@ -88,6 +88,11 @@ class Program:
             or os.listdir(os.environ["XDG_RUNTIME_DIR"])
         )
 
+    def stop(self) -> None:
+        """Stop its main process, wherever that is."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)  # its threads run until one has taken it
+
     def kill_all(self) -> None:
         """Kill every process of it at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -105,6 +110,21 @@ class Program:
                 count >= before[name] + records
                 for name, count in accepted(self.directory).items()
                 if name in before
+            ),
+            30,
+        )
+
+    def go_on_but(self, pid: int, records: int = 200) -> None:
+        """As `go_on`, for all but one that is dead."""
+        before = {
+            name: count
+            for name, count in accepted(self.directory).items()
+            if not name.startswith(f"{pid}-")
+        }
+        eventually(
+            lambda: all(
+                accepted(self.directory)[name] >= count + records
+                for name, count in before.items()
             ),
             30,
         )

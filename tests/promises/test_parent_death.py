@@ -42,7 +42,7 @@ def test_all_are_killed_while_the_journal_is_full(tmp_path):
     """Its reader was stopped: the backlog is recovered, with a word about it."""
     with Program(tmp_path, args=[SIZES], way="pause", bufferBytes=SMALL) as program:
         program.all_have(10)
-        stop(program)
+        program.stop()
         until_nothing_moves(tmp_path, 4)
         program.kill_all()
     found = check(tmp_path)
@@ -88,12 +88,6 @@ def test_control_c(tmp_path, method):
     check(tmp_path)
 
 
-def stop(program: Program) -> None:
-    """Stop the parent, wherever it is."""
-    program.process.send_signal(signal.SIGSTOP)
-    os.waitpid(program.process.pid, os.WUNTRACED)  # its threads run until one has taken it
-
-
 def stopped_while_idle(program: Program, records: int) -> None:
     """Stop the parent when it has written all that it has read."""
     logs = program.directory / LOGS
@@ -102,7 +96,7 @@ def stopped_while_idle(program: Program, records: int) -> None:
         return sum(path.read_bytes().count(b"\n") for path in logs.iterdir() if path.is_file())
 
     eventually(lambda: lines() == records, 30)
-    stop(program)
+    program.stop()
 
 
 def kill_with_a_backlog(program: Program) -> None:
@@ -192,7 +186,7 @@ def test_a_writer_that_waits_for_room_notices_the_end(tmp_path):
     """The journal is full, for the parent is stopped: its death lets the workers go on."""
     with Program(tmp_path, way="pause", workers=2, bufferBytes=SMALL) as program:
         program.all_have(100, 2)
-        stop(program)
+        program.stop()
         until_nothing_moves(tmp_path, 2)
         program.process.kill()
         program.go_on()
@@ -233,7 +227,7 @@ def test_the_directory_is_deleted_underneath(tmp_path, runtime_directory, is_sto
             shutil.rmtree(session)
         program.go_on()
         if is_stopped:
-            stop(program)
+            program.stop()
             until_nothing_moves(tmp_path, 2)
         program.process.kill()
         program.go_on()
