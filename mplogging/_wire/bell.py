@@ -94,6 +94,9 @@ class Bell:
             close(self._descriptor)
         self._descriptor = -1
 
+    def __del__(self) -> None:
+        self.close()  # as of `Segments`
+
 
 def remove_bell(path: str) -> None:
     """Remove this one, of a session that is over, if it is still there."""

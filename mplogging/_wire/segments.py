@@ -120,6 +120,9 @@ class Segments:
         for number in list(self._descriptors):
             self._close(number)
 
+    def __del__(self) -> None:
+        self.close()  # an interruption may have come before anybody had it to close
+
     def _descriptor(self, number: int) -> int:
         descriptor = self._descriptors.get(number)
         if descriptor is None:
