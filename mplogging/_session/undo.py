@@ -35,6 +35,7 @@ class Undo:
                 It keeps its context, so it hides no exception that led here.
         """
         first: BaseException | None = None
+        step: Step | None = None
         last_failed: Step | None = None
         while self._steps:
             try:
@@ -43,7 +44,7 @@ class Undo:
                 self._steps.pop()
             except BaseException as error:
                 first = first or error
-                if last_failed is step:
+                if step is not None and last_failed is step:
                     self._steps.pop()
                 else:
                     when_interrupted()

@@ -95,7 +95,8 @@ class Bell:
         self._descriptor = -1
 
     def __del__(self) -> None:
-        self.close()  # as of `Segments`
+        with contextlib.suppress(AttributeError):  # it was not even begun
+            self.close()  # as of `Segments`
 
 
 def remove_bell(path: str) -> None:

@@ -121,7 +121,8 @@ class Segments:
             self._close(number)
 
     def __del__(self) -> None:
-        self.close()  # an interruption may have come before anybody had it to close
+        with contextlib.suppress(AttributeError):  # it was not even begun
+            self.close()  # an interruption may have come before anybody had it to close
 
     def _descriptor(self, number: int) -> int:
         descriptor = self._descriptors.get(number)

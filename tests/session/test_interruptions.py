@@ -56,7 +56,7 @@ def state() -> object:
 
 
 # In the long run every line, else one of so many; each is a session of its own.
-STRIDE = int(os.environ.get("MPLOGGING_STRIDE", "29"))
+STRIDE = int(os.environ.get("MPLOGGING_STRIDE", "11"))
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,7 @@ def lines(directory: Path) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_while_it_is_entered(tmp_path):
     """It has not begun: the root logger, threads, descriptors and directories are as before."""
     with LogSession(tmp_path / "app.log"):  # what is made once in a process is made
@@ -96,6 +97,7 @@ def test_while_it_is_entered(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_while_it_is_left(tmp_path):
     """All that was accepted is in the file; it can't be said where the exception came from."""
     with LogSession(tmp_path / "app.log"):
