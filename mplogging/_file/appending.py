@@ -174,7 +174,7 @@ class AppendFile:
             raise Elsewhere(chunks) from None
         if (here.st_ino, here.st_dev) != (there.st_ino, there.st_dev):
             raise Elsewhere(chunks)
-        if any(map(os.path.exists, self._ended_by)):
+        if any(map(os.path.isfile, self._ended_by)):
             if here.st_size == 0:
                 os.unlink(self.path)  # made between the sealing and this look
             raise Elsewhere(chunks)
