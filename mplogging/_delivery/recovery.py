@@ -62,7 +62,7 @@ def describe(file: DatedFileHandler | None, bells: list[str]) -> bytes:
         described["file"] = {name: _plain(value) for name, value in file.settings.items()}
         formatter = file.formatter
         if type(formatter) is logging.Formatter:
-            described["format"] = [formatter._fmt, formatter.datefmt]
+            described["format"] = [formatter._fmt, formatter.datefmt, _style_of(formatter)]
     return json.dumps(described).encode()
 
 
@@ -165,6 +165,14 @@ def _description(place: Place) -> dict[str, Any] | None:
     return described
 
 
+def _style_of(formatter: logging.Formatter) -> str:
+    styles: dict[str, Any] = logging._STYLES
+    for style, (kind, _) in styles.items():
+        if type(formatter._style) is kind:
+            return style
+    return "%"
+
+
 @contextlib.contextmanager
 def _file_of(described: dict[str, Any]) -> Iterator[DatedFileHandler | None]:
     settings = described["file"]
@@ -174,7 +182,9 @@ def _file_of(described: dict[str, Any]) -> Iterator[DatedFileHandler | None]:
     settings = {name: _restored(value) for name, value in settings.items()}
     file = DatedFileHandler(**{**settings, "delay": True})
     if "format" in described:
-        file.setFormatter(logging.Formatter(*described["format"]))
+        # It is for our own words only: for a style of the program's own, any will do.
+        with contextlib.suppress(ValueError):
+            file.setFormatter(logging.Formatter(*described["format"]))
     file.cut_half_lines()
     try:
         yield file
