@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -46,12 +45,15 @@ def be_stopped(directory: str, records: int) -> None:
 
     def stop(self):
         Reader.take_up = take_up
+        _touch(directory, f"stopped-{os.getpid()}")
         _touch(directory, "drains")
         os.kill(os.getpid(), signal.SIGSTOP)
         take_up(self)
 
     Reader.take_up = stop
-    ledger.log()
+    while Reader.take_up is stop:  # at its next look
+        ledger.log()
+        time.sleep(0.01)
     fault_jobs.wait_for(directory, fault_jobs.ENOUGH)
 
 
@@ -115,19 +117,3 @@ def be_interrupted(directory: str, records: int, seconds: float) -> None:
                 signal.setitimer(signal.ITIMER_REAL, 0)
     for _ in range(500):
         ledger.log()
-
-
-def drop_privileges(directory: str, records: int, descriptor: int) -> None:
-    """Go on as another user; the pipe's end tells when the parent is dead."""
-    ledger = Ledger(directory)
-    ledger.log()
-    fault_jobs.wait_for(directory, "stopped")
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-    for _ in range(records):
-        ledger.log()
-    os.kill(os.getpid(), signal.SIGSTOP)  # the test goes on then
-    for _ in range(10):
-        ledger.log()
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -1,7 +1,8 @@
 """A process that is alone in its session writes straight into the log.
 
 So its lines are there when the call returns, as a `FileHandler`'s are, and no end of
-it, however sudden, leaves anything for others to recover.
+it, however sudden, leaves anything for others to recover. (Not so where records wait
+for a handler that is slow: there, the listener waits, and not the program.)
 """
 
 from __future__ import annotations

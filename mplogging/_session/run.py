@@ -195,9 +195,11 @@ class Run:
     def _make_source(self, channel: Channel, handler: ListenerSideHandler) -> Source:
         if isinstance(channel, QueueChannel):
             return QueueSource(channel.queue, self._delivery)
-        assert self._journal is not None
+        assert self._journal is not None and self._outputs is not None
         source = self._journal.source()
-        if self.file is not None:
+        # A handler that records wait for holds up the listener, not whoever logs.
+        waits = self._settings.are_handlers_patient and self._outputs.sidelines
+        if self.file is not None and not waits:
             self._alone = handler.alone = Alone(source, self._delivery, self.file)
         return source
 

@@ -160,6 +160,9 @@ class JournalSource:
         try:
             if not self._readers[0].note.is_over:
                 self._writer().append(LINE, created, line)
+                # Read like the program's own records, of which it is none.
+                self._delivery.counts["records"] -= 1
+                self._delivery.counts["bytes"] -= len(line)
                 return
         except Unsent:
             pass

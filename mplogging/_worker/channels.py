@@ -135,8 +135,11 @@ class JournalChannel:
 
     def leave(self, file: DatedFileHandler | None) -> None:
         if not self._is_read_here and not self._is_read():
-            is_all_read = self.direct(file).take_over()
-            if is_all_read and not self.place.is_held():
+            writer = self.direct(file)
+            is_all_read = writer.take_over()
+            self.place.let_go()  # of two that leave at once, one finds the other gone
+            # Once more: one who was killed meanwhile may have appended at the very last.
+            if is_all_read and not self.place.is_held() and writer.take_over():
                 self._bell.remove()  # the last one does that
                 self.place.remove()
 

@@ -149,7 +149,8 @@ def flat_memory(directory: Path, records: int, workers: int = 4) -> None:
         f" descriptors {first[1]} to {peak[1]}, threads {first[2]} to {peak[2]}"
     )
     assert peak[0] - first[0] < SOAK_MIB << 20
-    assert peak[1] <= first[1] + 2  # the old file and the new one, and a directory read
+    # The old file and the new one, a directory read, and two segments more.
+    assert peak[1] <= first[1] + 6
     assert peak[2] <= first[2]
 
 

@@ -36,16 +36,6 @@ def wait(program: Program, name: str) -> None:
     eventually((program.directory / name).exists, 30)
 
 
-def pid_of(program: Program, records: int) -> int:
-    """The process of the ledger with so many records."""
-    (pid,) = (
-        int(name.split("-")[0])
-        for name, count in accepted(program.directory).items()
-        if count == records
-    )
-    return pid
-
-
 @pytest.mark.parametrize("is_killed", [True, False])
 def test_one_that_is_stopped(tmp_path, is_killed):
     """Others wait for it but a moment; what it had begun is neither lost nor doubled."""
@@ -54,7 +44,7 @@ def test_one_that_is_stopped(tmp_path, is_killed):
     with orphans(tmp_path, jobs) as program:
         kill_the_parent(program, "stopped", "beside")
         wait(program, "after-drains")
-        pid = pid_of(program, 1001)
+        (pid,) = (int(path.name.split("-")[1]) for path in tmp_path.glob("stopped-*"))
         os.kill(pid, signal.SIGKILL if is_killed else signal.SIGCONT)
         (tmp_path / "gone").touch()
         wait(program, "after-gone")
