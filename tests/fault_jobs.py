@@ -278,6 +278,29 @@ class Gated(mplogging.DatedFileHandler):
             Gated.gate.wait()
 
 
+# -- one record causes another -----------------------------------------------------------
+
+
+def log_and_answer(directory: str, segment_bytes: int, come, go) -> None:
+    """Log each number that comes, and then let another know of it."""
+    begin_small_segments(segment_bytes)
+    while (number := come.recv()) is not None:
+        logging.getLogger("jobs").info("%d", number)
+        go.send(number + 1)
+    go.send(None)
+
+
+def begin_small_segments(size: int) -> None:
+    """Have the journal go on to another segment all the time."""
+    mplogging._wire.turnover.SEGMENT_BYTES = size
+    mplogging._wire.turnover._GRACE_SECONDS = 0.05
+
+
+def log_once(directory: str) -> None:
+    """One record, whose acceptance the exit status tells."""
+    logging.getLogger("jobs").info("one record")
+
+
 # -- programs -------------------------------------------------------------------------
 
 
