@@ -66,10 +66,10 @@ def survey(name, directory, is_long):
 
 @pytest.mark.parametrize("name", _QUICK)
 def test_each_call_has_one_of_its_faults(tmp_path, name):
-    """In turn; all scenarios together have each of them often."""
+    """In turn; of scenarios with many calls, every second or tenth has."""
     calls, trials, failures = survey(name, tmp_path, is_long=False)
     assert not failures
-    assert trials == calls > 5
+    assert min(calls, 30) <= trials
 
 
 @pytest.mark.soak
