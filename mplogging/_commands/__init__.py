@@ -1,6 +1,7 @@
 """The command line: one module a command; `mplogging.__main__` parses the arguments.
 
     python -m mplogging run …  ─ run      a session around a program as it stands
+    python -m mplogging recover ─ recover  what killed sessions left, into their logs
     python -m mplogging demo   ─ demo     real work in a real pool
 
 Rules of this wing:

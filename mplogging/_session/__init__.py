@@ -1,13 +1,16 @@
 """In the parent: a session from its beginning to its end.
 
     session.LogSession ─ what a user holds; its arguments are checked in `settings`
-      └ run.Run ─ one run: all that is set up, with what undoes it
+      └ run.Run ─ one run: all that is set up, each step with what undoes it (`undo`)
+          ├ journal     its directory, its bell, its channel
           ├ sources ─ listener.QueueListener ─ Delivery      the thread that reads
+          ├ alone       straight into the file, while no other process is attached
           ├ outputs     the file and the further handlers
           ├ signals     SIGTERM and SIGHUP, which end it
           └ stats       what it has done, in numbers
 
 Rules of this wing:
-- Whatever is set up goes onto one stack with what undoes it.
+- Whatever is set up is put on the list of what is to be undone before it is set up.
 - No exception ends the listener's thread; stopping returns by its deadline.
+- What the session itself has to say goes into the journal like everything else.
 """
