@@ -46,14 +46,15 @@ class SessionJournal:
         undo: Undo,
     ) -> None:
         self._file = file
-        self._directories = candidates(None if file is None else file.directory, journal_dir)
+        beside = None if file is None else file.directory
+        self._directories = candidates(beside, journal_dir)
         self._delivery = delivery
         self._places: list[Place] = []
         self._bell = Bell("")
         self.capacity_bytes = _CAPACITY_BYTES if file is None else file.bufferBytes
         self._readers_source: JournalSource | None = None
         undo.push(self._remove)
-        self._recover()
+        self._recover([*self._directories, *candidates(beside, None)])
         place = self._make()
         self._bell = Bell.make(bell_paths(place))
         self.channel = JournalChannel(place, self._bell, self.capacity_bytes, this_process())
@@ -98,9 +99,9 @@ class SessionJournal:
         place.write_recovery(describe(self._file, bell_paths(place)))
         return place
 
-    def _recover(self) -> None:
+    def _recover(self, directories: list[str]) -> None:
         """Write what killed sessions have left, with the settings that they had."""
-        for path in leftovers(self._directories):
+        for path in leftovers(directories):
             if is_open_here(path):
                 continue  # this process is attached to it
             done = recover(path)
