@@ -148,6 +148,63 @@ def orphan(directory: str, job: str, *args: object) -> None:
     target(directory, *args)
 
 
+def log_as_another(directory: str, user: int, records: int) -> None:
+    """Log, as another user from then on; be stopped twice between, to let others do something."""
+    ledger = Ledger(directory)
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+    for _ in range(2):
+        for _ in range(records):
+            ledger.log()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    for _ in range(records):
+        ledger.log()
+
+
+def wait_for_end(pid: int) -> None:
+    """Of a process that is no child of ours."""
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+
+
+def log_large(directory: str, size: int) -> None:
+    """A hundred records, one of that size, a hundred more."""
+    ledger = Ledger(directory)
+    for number in range(200):
+        if number == 100:
+            logging.getLogger("jobs").info("x" * size)
+        ledger.log()
+    ledger.close()
+
+
+class _Interruption(Exception):
+    pass
+
+
+def log_while_interrupted(directory: str) -> None:
+    """Log large records, whose calls a signal handler's exception ends at odd moments."""
+
+    def interrupt(*_):
+        raise _Interruption
+
+    ledger = Ledger(directory)
+    signal.signal(signal.SIGALRM, interrupt)
+    for number in range(40):
+        with contextlib.suppress(_Interruption):
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (1 + number % 20))
+            try:
+                logging.getLogger("jobs").info("%s interrupted", "x" * (4 << 20))
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        ledger.log()
+    ledger.close()
+
+
 def log_levels(directory: str, records: int, every: int, way: str = "return") -> None:
     """Every so many records, one is an ERROR."""
     ledger = Ledger(directory)
@@ -454,6 +511,67 @@ def full_disk(directory: str, records: int, buffer_bytes: int, free: bool = True
         if free:
             resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     print(json.dumps(session.stats()._asdict()), flush=True)
+
+
+def no_room(directory: str) -> None:
+    """A session where no file can grow."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        mplogging.LogSession(os.path.join(directory, LOGS, "app.log")).start()
+    except mplogging.MPLoggingError as error:
+        told = {"error": type(error).__name__, "handlers": len(logging.getLogger().handlers)}
+        print(json.dumps(told))
+
+
+def fork_in_handler(directory: str, is_alone: bool) -> None:
+    """A signal handler forks, and the child returns from it."""
+    children: list[int] = []
+    is_child = False
+
+    def fork(*_):
+        nonlocal is_child
+        if not is_child:
+            child = os.fork()
+            if child:
+                children.append(child)
+            else:
+                is_child = True
+                signal.alarm(20)
+
+    signal.signal(signal.SIGUSR1, fork)
+    with mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT):
+        worker = None
+        if not is_alone:
+            worker = multiprocessing.get_context("fork").Process(
+                target=wait_for, args=(directory, ENOUGH)
+            )
+            worker.start()
+        ledger = Ledger(directory)
+        shooting = threading.Thread(target=_shoot, args=(40,))
+        shooting.start()
+        while shooting.is_alive():
+            number, fill = ledger.accepted, ledger._fills[ledger.accepted % 4]
+            logging.getLogger("jobs").info("%s %d %s", ledger.name, number, fill)
+            if is_child:
+                break
+            ledger.accepted += 1
+            os.pwrite(ledger._descriptor, ledger.accepted.to_bytes(8, "little"), 0)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        if is_child:
+            os._exit(0)
+        shooting.join()
+        Path(directory, ENOUGH).touch()
+        if worker is not None:
+            worker.join()
+        statuses = [os.waitpid(child, 0)[1] for child in children]
+    print(json.dumps(statuses))
+
+
+def _shoot(times: int) -> None:
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.01)
 
 
 def late_opening(directory: str) -> None:

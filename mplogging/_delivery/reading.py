@@ -219,7 +219,7 @@ class Reader:
                 self._take(Part(number, offset, self._segments.read(number, offset, size)))
             except MemoryError:
                 if not 0 < length <= stop - offset:
-                    raise
+                    return False  # it is not whole yet
                 self._lines.settle(Stretch(number, offset, offset + length))
                 self._delivery.mishap(
                     "failed", f"there was no memory for a record of {length} bytes"
