@@ -55,7 +55,7 @@ class Sideline:
     @property
     def dropped(self) -> int:
         """Records that there was no room for."""
-        return int(self._drops.__reduce__()[1][0])  # how far it has counted
+        return int(repr(self._drops)[len("count(") : -1])  # how far it has counted
 
     def offer(self, record: logging.LogRecord) -> None:
         """Take the record if the handler wants its level; never waits unless patient."""

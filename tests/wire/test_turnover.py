@@ -254,4 +254,4 @@ def test_what_was_caused_comes_after_its_cause(place, monkeypatch, reader, round
     assert reader.lines == [
         b"%d %d\n" % (turn, number) for turn in range(rounds) for number in range(3)
     ]
-    assert reader.note.segment > 10
+    assert reader.note.segment > 2  # how often is the machine's choice
