@@ -19,14 +19,18 @@ from .._errors import MPLoggingError
 from .._file.handler import DatedFileHandler
 from .._wire.bell import remove_bell
 from .._wire.drops import read_drops
+from .._wire.frames import HEADER_BYTES
 from .._wire.place import Place
 from .._wire.where import boot_id, is_shared_with_other_machines
+from .crashes import mend_note
 from .delivery import Delivery
 from .reading import Reader
 
 _VERSION = 2
 # A directory without settings may be just being made.
 _UNFINISHED_SECONDS = 60.0
+# A segment that has just been begun has no more.
+_BEGUN_BYTES = HEADER_BYTES
 
 
 class Recovery(NamedTuple):
@@ -50,7 +54,15 @@ class Recovery(NamedTuple):
 
 
 class _NotNow(Exception):
-    """This directory can't be recovered, or not by itself; `args[0]` says why."""
+    """This directory can't be recovered, or not by itself.
+
+    Args:
+        left: Bytes that nobody will recover, if it is not told of them.
+    """
+
+    def __init__(self, why: str, left: int = 0) -> None:
+        super().__init__(why)
+        self.left = left
 
 
 def describe(file: DatedFileHandler | None, bells: list[str]) -> bytes:
@@ -85,7 +97,7 @@ def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recov
             return Recovery(path, problem="in use")
         return _recover(place, is_forced, is_trial)
     except _NotNow as reason:
-        return Recovery(path, problem=str(reason))
+        return Recovery(path, left=reason.left, problem=str(reason))
     except (OSError, ValueError, MPLoggingError) as error:
         return Recovery(path, problem=f"can't be read: {error}")
     finally:
@@ -105,6 +117,9 @@ def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
                 "on a file system that other machines may use too:"
                 " recover it with --force if no process of theirs does"
             )
+    if has_crashed and not is_trial and not mend_note(place):
+        place.remove()
+        return Recovery(place.path)
     with _file_of(described) as file:
         delivery = Delivery(file)
         reader = Reader(place, delivery, is_suspicious=has_crashed)
@@ -153,9 +168,12 @@ def _description(place: Place) -> dict[str, Any] | None:
         described = json.loads(place.read_recovery())
     except (FileNotFoundError, ValueError):
         # It goes first when a directory is removed, and comes last when one is made.
-        if place.read_head().is_over:
+        if _is_over(place):
             place.remove()
             return None
+        left = sum(place.segment_bytes(number) - _BEGUN_BYTES for number in place.segments())
+        if left > 0:
+            raise _NotNow("the machine's crash took its settings, not its records", left) from None
         if time.time() - place.made_at() > _UNFINISHED_SECONDS:
             place.remove()
             raise _NotNow("was never finished: removed") from None
@@ -163,6 +181,13 @@ def _description(place: Place) -> dict[str, Any] | None:
     if not isinstance(described, dict) or described.get("version") != _VERSION:
         raise _NotNow("was made by another version of mplogging: recover it with that")
     return described
+
+
+def _is_over(place: Place) -> bool:
+    try:
+        return place.read_head().is_over
+    except ValueError:
+        return False  # who made it was killed before its first note
 
 
 def _style_of(formatter: logging.Formatter) -> str:

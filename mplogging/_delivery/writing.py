@@ -15,6 +15,7 @@ from .._wire.frames import EVER
 from .._wire.note import Intent, Note, Stretch
 from .._wire.place import Place
 from .._wire.segments import Part, Segments
+from .crashes import is_junk
 from .delivery import Delivery
 from .progress import Progress
 
@@ -122,9 +123,8 @@ class LineWriter:
             self.note.settle(Stretch(stretch.segment, start, stretch.stop))
 
     def _is_junk(self, line: bytes) -> bool:
-        """True for what a page brings that the machine's crash has zeroed, or left as it was."""
         assert self._file is not None
-        return b"\0" in line or not line.endswith(self._file.line_end)
+        return is_junk(line, self._file)
 
     def _progress(self, part: Part, lines: list[bytes], stretch: Stretch) -> Progress:
         return Progress(

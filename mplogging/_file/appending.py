@@ -18,7 +18,7 @@ from time import monotonic
 
 from .._errors import is_foreign
 from .._lock import UNLOCK, FileLock, flock
-from .endings import ends_whole, header_end, is_readable, last_line_end, position
+from .endings import ends_whole, header_end, is_readable, kept_end, last_line_end, position
 from .opening import Access, open_for_append, reopen
 from .unwritten import Elsewhere, Failed, Full
 
@@ -214,9 +214,7 @@ class AppendFile:
         is_alone = is_locked and self._lock.upgrade(descriptor)
         if not (is_alone or stays):
             return end
-        line_end = end - end % access.unit_bytes if stays else last_line_end(
-            descriptor, end, access
-        )
+        line_end = (kept_end if stays else last_line_end)(descriptor, end, access)
         # To get it alone, the lock was lost for a moment, and a writer that could not
         # have it in time may be at work without it: only an end that stays is nobody's.
         if lseek(descriptor, 0, SEEK_END) == end:
@@ -231,7 +229,7 @@ class AppendFile:
                 if is_foreign(error):
                     raise
                 stays, line_end = True, end
-        if stays:
+        if stays and line_end and not ends_whole(descriptor, line_end, access):
             # Half a character that can't be cut off would put all after it out of step.
             padding = b"\0" * (-line_end % access.unit_bytes)
             return line_end + write(descriptor, padding + access.terminator)

@@ -53,3 +53,15 @@ def last_line_end(descriptor: int, end: int, access: Access) -> int:
             return start + found + len(ending)
         end = start if start == 0 else start + len(ending) - 1
     return header_end(descriptor, access)
+
+
+def kept_end(descriptor: int, end: int, access: Access) -> int:
+    """Where what a crashed machine has left ends: without half a character, or lost pages."""
+    end -= end % access.unit_bytes
+    while end > 0 and access.unit_bytes == 1:  # else zeros are characters' parts
+        start = max(0, end - _BLOCK_BYTES)
+        kept = len(os.pread(descriptor, end - start, start).rstrip(b"\0"))
+        if kept:
+            return start + kept
+        end = start
+    return end

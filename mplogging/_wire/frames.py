@@ -14,13 +14,16 @@ its bytes are there and no mark is among them.
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import re
 import struct
 from typing import NamedTuple
 
 _MAGIC = b"\xf7\xfe\x02"  # not found in UTF-8 text; the last is the format's version
 COOKIE_BYTES = 4
 MARK_BYTES = len(_MAGIC) + COOKIE_BYTES
+_ANY_MARK = re.compile(re.escape(_MAGIC) + b".{%d}" % COOKIE_BYTES, re.DOTALL)
 _HEADER = struct.Struct("<QIId")
 HEADER_BYTES = _HEADER.size
 _QUICK_HEADER = struct.Struct("<QI4xd")  # all that a mere line is asked for
@@ -86,6 +89,16 @@ class Framing:
         if beginning[: len(_MAGIC)] != _MAGIC or len(cookie) != COOKIE_BYTES:
             raise ValueError(f"no segment of a journal of this version begins {beginning[:8]!r}")
         return cls(cookie)
+
+    @classmethod
+    def found_in(cls, data: bytes) -> Framing:
+        """As most marks in a segment show it whose beginning is lost.
+
+        Raises:
+            ValueError: There are none.
+        """
+        marks = collections.Counter(_ANY_MARK.findall(data)).most_common(1)
+        return cls.of_segment(marks[0][0] if marks else b"")
 
     def frame(self, kind: int, pid: int, created: float, payload: bytes) -> bytes:
         """The message as one frame."""

@@ -191,6 +191,15 @@ class Place(Locks):
         """A descriptor for a segment of the journal, at a number that programs hardly use."""
         return lifted(self.open_file(f"{_SEGMENT}{number}", flags))
 
+    def segments(self) -> list[int]:
+        """The numbers of those that are there, in order."""
+        numbers = [name[len(_SEGMENT) :] for name in self.names() if name.startswith(_SEGMENT)]
+        return sorted(int(number) for number in numbers if number.isdecimal())
+
+    def segment_bytes(self, number: int) -> int:
+        """How large that one is."""
+        return os.stat(f"{_SEGMENT}{number}", dir_fd=self._descriptor).st_size
+
     def remove_segment(self, number: int) -> None:
         """All of it is read, and nobody writes to it."""
         self.unlink(f"{_SEGMENT}{number}")

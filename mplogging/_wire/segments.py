@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Callable, NamedTuple
 
 from .._closing import close
-from .frames import EVER, START, Framing
+from .frames import EVER, MARK_BYTES, START, Framing
 from .note import Stretch
 from .place import Place
 
@@ -51,8 +51,13 @@ class Segments:
             OSError, ValueError: No segment is there, or none that can be read.
         """
         if self._framing is None:
-            beginnings = [self.read(number, 0, 8) for number in self._place.load()[0].places]
-            self._framing = Framing.of_segment(max(beginnings))
+            places = self._place.load()[0].places
+            beginnings = [self.read(number, 0, MARK_BYTES) for number in places]
+            try:
+                self._framing = Framing.of_segment(max(beginnings))
+            except ValueError:  # the machine has crashed, and the first page is lost
+                whole = (self.read(number, 0, self.size(number)) for number in places)
+                self._framing = Framing.found_in(b"".join(whole))
         return self._framing
 
     def create(self, number: int, framing: Framing) -> int:

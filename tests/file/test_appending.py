@@ -260,10 +260,7 @@ def test_without_lock(tmp_path):
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
     """`flock` fails there: lines are appended without it, late ones for compression too."""
-    def no_locks(descriptor, operation):
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr("mplogging._lock.flock", no_locks)
+    monkeypatch.setattr("mplogging._lock.flock", failing(errno.EOPNOTSUPP))
     handler = handler_for(tmp_path, compress="gz", compressAfter=60)
     log(handler, "one")
     log(handler, "two")

@@ -11,7 +11,6 @@ from typing import Any
 
 import mplogging
 from mplogging import DatedFileHandler, LogSession
-from mplogging._delivery import reading
 from mplogging._delivery import recovery as recovering
 from mplogging._file import appending, compression
 from mplogging._file.appending import AppendFile
@@ -227,14 +226,18 @@ def _die_reading(how: str) -> None:
 
 
 def _parent_that_dies(
-    trial: Trial, how: str, tested: bool, go_on: bool, options: dict[str, Any]
+    trial: Trial,
+    how: str,
+    tested: bool,
+    go_on: bool,
+    options: dict[str, Any],
+    sizes: tuple[int, ...] = (0, 30),
+    records: int = 6,
 ) -> None:
     """Two workers log while nothing is read; then the reader begins, and dies."""
     turn = JournalSource.turn
-    begin = time.monotonic
     waiting, ready = os.pipe()
     died, living = os.pipe()
-    reading._READ_BYTES = 1 << 17
     JournalSource.turn = lambda self: time.sleep(0.001)  # type: ignore[method-assign]
     session = log_session(trial.directory, **options).start()
     ours = Writer(trial.directory, DAYS)
@@ -244,7 +247,9 @@ def _parent_that_dies(
         if pid == 0:
             os.close(living)
             is_tested = tested and number == 0
-            _survive(trial if is_tested else None, trial.directory, ready, died, go_on)
+            ours = Writer(trial.directory, DAYS, sizes)
+            ours.log(records)
+            _survive(trial if is_tested else None, ours, ready, died, go_on)
         pids.append(pid)
     os.close(ready)
     ours.log(6)
@@ -254,19 +259,16 @@ def _parent_that_dies(
     JournalSource.turn = turn  # type: ignore[method-assign]
     while True:
         session.flush(1)
-        assert begin() > 0
 
 
 def _survive(
-    trial: Trial | None, directory: str, ready: int, died: int, go_on: bool
+    trial: Trial | None, ours: Writer, ready: int, died: int, go_on: bool
 ) -> None:
     from mplogging._worker.attaching import _leave
 
     code = 1
     try:
         watch()
-        ours = Writer(directory, DAYS)
-        ours.log(6)
         os.write(ready, b"r")
         os.read(died, 1)
         if not go_on:
@@ -294,19 +296,33 @@ def take_over(trial: Trial, how: str = "noted", **options: Any) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-def recovery(trial: Trial, how: str = "noted", **options: Any) -> None:
-    """All have died; the recovery is under test."""
+def recovery(
+    trial: Trial,
+    how: str = "noted",
+    sizes: tuple[int, ...] = (0, 30),
+    records: int = 6,
+    recovers: bool = True,
+    **options: Any,
+) -> None:
+    """All have died; the recovery is under test.
+
+    Args:
+        sizes, records: Of what each worker logs.
+        recovers: If False, it is left at that.
+    """
     child = os.fork()
     if child == 0:
         try:
             watch()
-            _parent_that_dies(trial, how, False, False, options)
+            _parent_that_dies(trial, how, False, False, options, sizes, records)
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     paths = list(leftovers([os.path.join(trial.directory, "logs")]))
     while any(_is_held(path) for path in paths):
         time.sleep(0.001)
+    if not recovers:
+        return
     trial.arm()
     for path in paths:
         recovering.recover(path)
