@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import time
+import warnings
 from pathlib import Path
 
 import fault_jobs
@@ -108,6 +109,8 @@ def be_interrupted(directory: str, records: int, seconds: float) -> None:
         raise Timeout
 
     signal.signal(signal.SIGALRM, interrupt)
+    # What a system call has just opened then has nobody to close it.
+    warnings.simplefilter("ignore", ResourceWarning)
     for times in range(20):
         with contextlib.suppress(Timeout):
             signal.setitimer(signal.ITIMER_REAL, seconds * (1 + times / 4))
