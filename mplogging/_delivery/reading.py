@@ -52,7 +52,7 @@ class Reader:
         self._turnover = Turnover(place, self._segments, self._lines.save, self._own_segment)
         self.is_final = False  # nobody writes any more: what is cut short stays so
         self.has_more = False  # the last read brought all that it could
-        self._newest = delivery.bounds(time.time())
+        self._zone, self._newest = time.tzname, delivery.bounds(time.time())
         self._seen: dict[int, int] = {}  # up to where nothing whole is left, by segment
 
     def take_up(self) -> None:
@@ -233,6 +233,8 @@ class Reader:
 
     def _take(self, part: Part, is_retry: bool = False) -> None:
         """Deal with the frames in these bytes, run by run."""
+        if time.tzname is not self._zone:  # the program has set another (`time.tzset`)
+            self._zone, self._newest = time.tzname, self._delivery.bounds(time.time())
         at, bounds = 0, self._newest
         end = part.offset + len(part.data)
         is_final = is_retry or (

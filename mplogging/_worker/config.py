@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 from typing import NamedTuple
 
@@ -42,10 +41,7 @@ class Config(NamedTuple):
 
 def pickled(file: DatedFileHandler) -> bytes | None:
     """The handler, if a worker can make its lines just as this process would."""
-    is_ours = (
-        type(file).emit is DatedFileHandler.emit and type(file).format is logging.Handler.format
-    )
-    if file.filters or not is_ours:
+    if not file.makes_plain_lines:
         return None
     try:
         return pickle.dumps(file)

@@ -111,6 +111,8 @@ class QueueHandler(logging.handlers.QueueHandler):
     def leave(self) -> None:
         """This process is about to end: what nobody reads any more, it writes."""
         self._channel.leave(self._file)
+        if self._file is not None:
+            self._file.close()  # with a word of what the disk has refused until now
 
     def _direct(self) -> DirectWriter:
         return self._channel.direct(self._file)
