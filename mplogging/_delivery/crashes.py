@@ -11,8 +11,6 @@ from .._file.handler import DatedFileHandler
 from .._wire.note import Note
 from .._wire.place import Place
 
-# More than a record will have of them; a lost page has 4096, or is cut by a frame's end.
-_ZEROS = bytes(512)
 # What may stand in a file and can't be decoded.
 _KEPT_AS_IT_IS = ("surrogateescape", "surrogatepass")
 
@@ -46,12 +44,12 @@ def mend_note(place: Place) -> bool:
 def is_junk(line: bytes, file: DatedFileHandler) -> bool:
     """True for what a page brings that was lost, or is another file's.
 
-    (One that is text, and lies within a record larger than a page, can't be told.)
+    A record that has a NUL of its own can't be told from it; nor can a page of text
+    that lies within a record larger than a page.
     """
-    if not line.endswith(file.line_end) or _ZEROS in line:
+    if not line.endswith(file.line_end):
         return True
     try:
-        line.decode(file.encoding)
+        return "\0" in line.decode(file.encoding)
     except UnicodeError:
-        return file.errors not in _KEPT_AS_IT_IS
-    return False
+        return b"\0" in line or file.errors not in _KEPT_AS_IT_IS
