@@ -111,12 +111,16 @@ def leftovers(directory: Path) -> list[Path]:
 
 
 def in_processes(
-    directory: Path, function: Callable[[], None], expects: str = ""
+    directory: Path,
+    function: Callable[[], None],
+    expects: str = "",
+    meanwhile: Callable[[int], None] = lambda pid: None,
 ) -> list[str]:
     """Call it in a forked process, and wait for that and for all that it forks.
 
     Args:
         expects: A fault's kind; of a kill it does not have to return.
+        meanwhile: Is called with the process's number.
     """
     reading, alive = os.pipe()
     child = os.fork()
@@ -125,6 +129,7 @@ def in_processes(
         _be_child(directory, function)
     os.close(alive)
     try:
+        meanwhile(child)
         _, status = os.waitpid(child, 0)
         problems = []
         if not select.select([reading], [], [], HANG_SECONDS)[0]:
