@@ -86,7 +86,9 @@ def set_attached(attachment: Attachment | None) -> None:
         multiprocessing_util().register_after_fork(_leave, _see_to_leaving)
 
 
-def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None:
+def attach(
+    address: str | os.PathLike[str] | QueueAddress | None = None, *, required: bool = True
+) -> bool:
     """Let this process log to a session that another process began.
 
     For a process that was started some other way than by `multiprocessing`, or
@@ -95,6 +97,11 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
     Args:
         address: `session.address`; by default what the environment's
             `MPLOGGING_SESSION` says, which processes inherit from the session's.
+        required: False for a program that also runs alone: that there is no session,
+            or that it is over, is no error then.
+
+    Returns:
+        Whether this process is attached to it.
 
     Raises:
         ConfigError: The address can't be one.
@@ -104,6 +111,16 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
         SessionError: A session of this process's own is running, or the system
             has no descriptor left.
     """
+    try:
+        _attach(address)
+    except SessionClosedError:
+        if required:
+            raise
+        return False
+    return True
+
+
+def _attach(address: str | os.PathLike[str] | QueueAddress | None) -> None:
     if address is None:
         address = os.environ.get(ENVIRONMENT)
         if address is None:
@@ -112,6 +129,7 @@ def attach(address: str | os.PathLike[str] | QueueAddress | None = None) -> None
             raise SessionClosedError(
                 f"attach() needs an address: {ENVIRONMENT} is not in the environment,"
                 " so no session was running when this process was started"
+                " (attach(required=False) is for a program that also runs alone)"
             )
     if not isinstance(address, (QueueAddress, str)):
         try:

@@ -36,11 +36,27 @@ def attach_if_possible(address: str | QueueAddress | None) -> None:
         tell(f"process {os.getpid()} does not log to the session: {error}", stacklevel=2)
 
 
+def _pass_for(wrapper: Any, function: Callable[..., Any]) -> None:
+    """Let the wrapper show the function's names; one without any, a `partial` say, its type's.
+
+    To be called before the wrapper's own attributes are set, which may have a name that an
+    attribute of the function's has too.
+    """
+    functools.update_wrapper(wrapper, function)
+    for name in ("__name__", "__qualname__"):
+        if not hasattr(function, name):
+            setattr(wrapper, name, getattr(type(function), name))
+
+
 class Initializer:
-    """What `session.initializer` is."""
+    """Lets a pool's workers log to the session."""
 
     def __init__(self, address: str | QueueAddress) -> None:
         self.address = address
+        # As a function has them: not only Ray asks a hook for its name.
+        self.__name__, self.__qualname__ = "initializer", "LogSession.initializer"
+        self.__module__ = __name__.partition(".")[0]
+        self.__doc__ = type(self).__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         attach_if_possible(self.address)
@@ -53,9 +69,9 @@ class Wrapped(Generic[_Result]):
     """What `session.wrap` returns."""
 
     def __init__(self, address: str | QueueAddress, function: Callable[..., _Result]) -> None:
+        _pass_for(self, function)
         self.address = address
         self.function = function
-        functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> _Result:
         attach_if_possible(self.address)
@@ -120,10 +136,10 @@ class Worker(Generic[_Result]):
     """A worker function that attaches its process, wherever it arrives pickled."""
 
     def __init__(self, function: Callable[..., _Result], logger: str | None, level: int) -> None:
+        _pass_for(self, function)
         self._function = function
         self._logger = logger
         self._level = level
-        functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> _Result:
         try:
@@ -170,9 +186,9 @@ class _Method:
     """A decorated function, bound to an instance."""
 
     def __init__(self, function: Worker[Any], instance: object) -> None:
+        functools.update_wrapper(self, function)
         self.__func__ = function
         self.__self__ = instance
-        functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.__func__(self.__self__, *args, **kwargs)

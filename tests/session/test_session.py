@@ -692,6 +692,28 @@ def test_attaching_to_what_is_no_session(new_session, tmp_path):
         mplogging.attach()
 
 
+PERHAPS = """
+import logging, sys, mplogging
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+print(mplogging.attach(*sys.argv[1:], required=False), flush=True)
+logging.info("hello")
+"""
+
+
+def test_a_program_that_also_runs_alone(new_session, directory):
+    """It learns whether it is attached, and logs as it has arranged for if it is not."""
+    attempt = [sys.executable, "-c", PERHAPS]
+    with new_session() as session:
+        address = session.address
+        assert mplogging.attach() is mplogging.attach(required=False) is True
+        within = subprocess.run(attempt, stdout=subprocess.PIPE, text=True, check=True)
+    alone = subprocess.run(attempt, stdout=subprocess.PIPE, text=True, check=True)
+    after = subprocess.run([*attempt, address], stdout=subprocess.PIPE, text=True, check=True)
+    assert within.stdout == "True\n"
+    assert alone.stdout == after.stdout == "False\nINFO:root:hello\n"
+    assert lines_in(directory) == ["hello"]
+
+
 def test_flush_and_stats(new_session, directory, context):
     """After `flush`, what was accepted is in the file; the counts are exact."""
     with new_session() as session:

@@ -25,6 +25,31 @@ def test_worker_keeps_what_the_function_is():
     assert jobs.Counter(1).count.__self__.start == 1
 
 
+class Task:
+    """Can be called, and has attributes whose names the wrappers have too."""
+
+    def __init__(self):
+        self.function = self.address = None
+
+    def __call__(self, number):
+        return number + 1
+
+
+def test_what_travels_has_names_as_functions_have(tmp_path):
+    """A hook is asked for its name; what has none, such as a `partial`, gets its type's."""
+    with mplogging.LogSession(tmp_path / "app.log") as session:
+        initializer = pickle.loads(pickle.dumps(session.initializer))
+        wrapped = session.wrap(functools.partial(jobs.say, 1))
+        assert session.wrap(jobs.say).__qualname__ == "say"
+        assert session.wrap(Task()).__name__ == "Task"
+        assert session.wrap(Task())(1) == 2
+    assert initializer.__name__ == "initializer"
+    assert initializer.__qualname__ == "LogSession.initializer"
+    assert initializer.__module__ == "mplogging"
+    assert "workers" in initializer.__doc__
+    assert wrapped.__name__ == mplogging.worker(functools.partial(jobs.say)).__name__ == "partial"
+
+
 def test_worker_outside_any_session_is_a_plain_call(caplog):
     """The exception is raised, and nothing logged about it."""
     assert jobs.decorated(1) == 1
