@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ._errors import ConfigError
 from ._numbers import is_whole
+from ._unmade import SetUp, set_up
 
 NEVER = 1 << 30  # above every level
 
@@ -31,48 +34,29 @@ class Levels(NamedTuple):
         names = {int(level): str(name) for level, name in logging._levelToName.items()}
         return cls(of_loggers, names, int(manager.disable))
 
-    def apply(self) -> None:
-        """Let this process have them too, and loggers that it makes later as well."""
+    def apply(self, steps: Mapping[str, SetUp] | None = None) -> None:
+        """Let this process have them too, and loggers that it makes later as well.
+
+        Args:
+            steps: What else named loggers are to have.
+        """
         for level, name in self.names.items():
             if logging._levelToName.get(level) != name:
                 logging.addLevelName(level, name)
-        known = logging.root.manager.loggerDict
-        later = {}
-        for name, level in self.of_loggers.items():
-            if name and not isinstance(known.get(name), logging.Logger):
-                later[name] = level
-            else:
-                logging.getLogger(name or None).setLevel(level)
-        _set_when_made(later)
+        steps = steps or {}
+        set_up({
+            name: functools.partial(_set_up, self.of_loggers.get(name), steps.get(name))
+            for name in (self.of_loggers.keys() | steps.keys()) - {""}
+        })
+        logging.getLogger().setLevel(self.of_loggers.get("", logging.root.level))
         logging.disable(self.disabled)
 
 
-_later: dict[str, int] = {}  # loggers that are not made yet, and their levels
-
-
-def _set_when_made(levels: dict[str, int]) -> None:
-    """Set the levels of loggers as soon as the program makes them.
-
-    Not before: what the program imports later may choose their class, and a
-    configuration disables those that exist already.
-    """
-    manager = logging.root.manager
-    _later.clear()
-    _later.update(levels)
-    if not levels or getattr(manager.getLogger, "__func__", None) is not logging.Manager.getLogger:
-        return
-    make = manager.getLogger
-
-    def make_with_level(name: str) -> logging.Logger:
-        logger = make(name)
-        level = _later.pop(name, None)  # in one step: another thread may make it too
-        if level is not None:
-            logger.setLevel(level)
-            if not _later and vars(manager).get("getLogger") is make_with_level:
-                vars(manager).pop("getLogger", None)  # the class has it still
-        return logger
-
-    manager.getLogger = make_with_level  # type: ignore[method-assign]
+def _set_up(level: int | None, step: SetUp | None, logger: logging.Logger) -> None:
+    if level is not None:
+        logger.setLevel(level)
+    if step is not None:
+        step(logger)
 
 
 def check_level(argument: str, level: int | str) -> int:
