@@ -49,6 +49,7 @@ class QueueListener(logging.handlers.QueueListener):
         self._deadline = 0.0
         self.is_settled = False  # all has been told that there was to tell at its end
         self._has_ended = threading.Event()
+        self.see_to: Callable[[], object] = lambda: None  # what else is to be done at times
 
     def start(self) -> None:
         """Start the threads."""
@@ -114,6 +115,7 @@ class QueueListener(logging.handlers.QueueListener):
                 self.queue.turn()
                 self.delivery.absorb()
                 self._settle_expected()
+                self.see_to()
             except Exception as error:
                 self._survive(error)
         try:

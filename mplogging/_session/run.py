@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import secrets
 import threading
 import time
 import warnings
@@ -43,6 +44,7 @@ from .signals import Signals
 from .sources import QueueSource, Source
 from .stats import SessionStats
 from .undo import Undo
+from .watching import LevelWatch
 
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
@@ -64,6 +66,7 @@ class Run:
         self._settings = settings
         self._stop = stop
         self.pid = os.getpid()
+        self._token = secrets.token_hex(8)
         self.is_ending = False
         self._claim = iter((True,))  # who takes it ends the session
         self._undo = Undo()
@@ -76,6 +79,7 @@ class Run:
         self._was_set_up_anew = False
         self._is_abandoned = False
         self._unfinished: dict[str, int] = {}
+        self._renewing = threading.RLock()  # the listener may be at it, and a process be started
         try:
             self._begin()
         except BaseException as error:
@@ -139,6 +143,10 @@ class Run:
             reached.wait(min(remaining, 1.0))
         return True
 
+    def present_address(self) -> str | QueueAddress:
+        """As `LogSession.address`; who takes it there finds the levels as they are now."""
+        return self._renew()
+
     def stats(self) -> SessionStats:
         """As `LogSession.stats`."""
         self._delivery.absorb()
@@ -157,7 +165,7 @@ class Run:
         self._outputs = outputs = Outputs(self._settings)
         outputs.open()
         self._delivery = delivery = Delivery(outputs.file, outputs.sidelines)
-        channel = self._make_channel()
+        self._channel = channel = self._make_channel()
         self._config = self._make_config()
         self.address = self._publish()
         handler = ListenerSideHandler(channel, self._config)
@@ -175,6 +183,7 @@ class Run:
         push(functools.partial(self._detach, attachment, attached()))
         self._route(attachment)
         self._invite()
+        self._watch_levels()
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
         # For a child of `multiprocessing`, which does not run `atexit`.
@@ -224,24 +233,38 @@ class Run:
     def _publish(self) -> str | QueueAddress:
         """Let processes that start from now on find the session; returns its address."""
         if self._journal is None:
-            return QueueAddress(self._settings.queue, pickle.dumps(self._config))
+            assert isinstance(self._channel, QueueChannel)
+            return QueueAddress(self._channel.queue, pickle.dumps(self._config), self._token)
         return self._journal.publish(self._config)
 
     def _renew(self) -> str | QueueAddress:
         """A process is about to be started: it shall find the session, and things as they are."""
         attachment = self._attachment
-        if attachment is None or self._journal is None or self.pid != os.getpid():
+        if attachment is None or self.pid != os.getpid():
             return self.address
-        levels = Levels.now()
-        is_new = levels != self._config.levels
-        if is_new or not self._journal.is_there():
-            self._config = attachment.config = self._config._replace(levels=levels)
-            with contextlib.suppress(OSError, SessionError):  # then nobody can attach anyhow
-                self.address = attachment.address = address = self._publish()
-                if isinstance(address, str):
-                    attachment.addresses.add(address)
-                    os.environ[ENVIRONMENT] = address
+        with self._renewing:
+            levels = Levels.now()
+            is_new = levels != self._config.levels
+            if is_new or not (self._journal is None or self._journal.is_there()):
+                self._config = attachment.config = self._config._replace(levels=levels)
+                with contextlib.suppress(OSError, SessionError):  # nobody can attach then
+                    self.address = attachment.address = address = self._publish()
+                    if isinstance(address, str):
+                        attachment.addresses.add(address)
+                        os.environ[ENVIRONMENT] = address
         return self.address
+
+    def _watch_levels(self) -> None:
+        """For processes that are started without a word to us: they find the levels as they are."""
+        watch = LevelWatch(self._wake)
+        self._undo.push(watch.end)
+        watch.begin()
+        assert self._listener is not None
+        self._listener.see_to = lambda: watch.has_changed() and self._renew()
+
+    def _wake(self) -> None:
+        if self._journal is not None and self._listener and self.pid == os.getpid():
+            self._listener.queue.wake()
 
     def _route(self, attachment: Attachment) -> None:
         """Let the root logger lead into the session."""

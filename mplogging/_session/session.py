@@ -128,7 +128,7 @@ class LogSession:
         Raises:
             SessionClosedError: The session has ended, or has not begun.
         """
-        return self._open_run("address").address
+        return self._open_run("address").present_address()
 
     @property
     def activeFilename(self) -> str | None:

@@ -26,6 +26,14 @@ class QueueAddress(NamedTuple):
 
     queue: Any
     config: bytes
+    token: str  # of the session
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same session's: its queue is another object each time it travels."""
+        return isinstance(other, QueueAddress) and self.token == other.token
+
+    def __hash__(self) -> int:
+        return hash(self.token)
 
 
 class Sender(Protocol):
