@@ -7,7 +7,7 @@ been put there by then.
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 
 class LevelWatch:
@@ -19,7 +19,7 @@ class LevelWatch:
 
     def __init__(self, tell: Callable[[], None]) -> None:
         self._tell = tell
-        self._manager: Any = logging.root.manager
+        self._manager = cast(Any, logging.root.manager)
         self._clear_cache = self._manager._clear_cache
         self._is_dirty = False
 
