@@ -238,6 +238,7 @@ def _parent_that_dies(
     turn = JournalSource.turn
     waiting, ready = os.pipe()
     died, living = os.pipe()
+    first_ended, first_lives = os.pipe()
     JournalSource.turn = lambda self: time.sleep(0.001)  # type: ignore[method-assign]
     session = log_session(trial.directory, **options).start()
     ours = Writer(trial.directory, DAYS)
@@ -247,11 +248,15 @@ def _parent_that_dies(
         if pid == 0:
             os.close(living)
             is_tested = tested and number == 0
+            if tested and not is_tested:  # it goes on once the one under test has ended
+                os.close(first_lives)
+                died = first_ended
             ours = Writer(trial.directory, DAYS, sizes)
             ours.log(records)
             _survive(trial if is_tested else None, ours, ready, died, go_on)
         pids.append(pid)
     os.close(ready)
+    os.close(first_lives)
     ours.log(6)
     os.read(waiting, 1)
     os.read(waiting, 1)
