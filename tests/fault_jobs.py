@@ -15,8 +15,10 @@ import logging
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -77,6 +79,18 @@ def log_on_a_full_disk(directory: str, records: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         for _ in range(records):
             ledger.log()
+    ledger.close()
+
+
+def log_and_copy(directory: str) -> None:
+    """Copy the log's directory in between."""
+    ledger = Ledger(directory)
+    for _ in range(20):
+        for _ in range(100):
+            ledger.log()
+        with tempfile.TemporaryDirectory() as copies:
+            with contextlib.suppress(shutil.Error):  # a segment may be gone by then
+                shutil.copytree(os.path.join(directory, LOGS), os.path.join(copies, "copy"))
     ledger.close()
 
 

@@ -21,6 +21,7 @@ from .._wire.bell import remove_bell
 from .._wire.drops import read_drops
 from .._wire.frames import HEADER_BYTES
 from .._wire.place import Place
+from .._wire.processes import this_process
 from .._wire.where import boot_id, is_shared_with_other_machines
 from .crashes import mend_note
 from .delivery import Delivery
@@ -68,7 +69,8 @@ class _NotNow(Exception):
 def describe(file: DatedFileHandler | None, bells: list[str]) -> bytes:
     """What `recover` has to know of a session: its file, and where its bell may hang."""
     described: dict[str, Any] = {
-        "version": _VERSION, "boot": boot_id(), "file": None, "bells": bells,
+        "version": _VERSION, "boot": boot_id(), "process": this_process(),
+        "file": None, "bells": bells,
     }  # fmt: skip
     if file is not None:
         described["file"] = {name: _plain(value) for name, value in file.settings.items()}
@@ -108,6 +110,8 @@ def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
     described = _description(place)
     if described is None:
         return Recovery(place.path)
+    if place.is_open_in(described["process"]):
+        raise _NotNow("in use")  # for a moment without its locks
     has_crashed = described["boot"] != boot_id()
     if not (is_forced or is_trial):
         if has_crashed:

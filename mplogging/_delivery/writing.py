@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 
 from .._errors import is_foreign
-from .._file.finding import lines_found
+from .._file.finding import has_grown, lines_found
 from .._file.unwritten import Failed
-from .._wire.frames import EVER
+from .._wire.frames import EVER, split_record
 from .._wire.note import Intent, Note, Stretch
 from .._wire.place import Place
 from .._wire.segments import Part, Segments
@@ -150,6 +150,12 @@ class LineWriter:
         """Save the note, with the path of the file that its intent is about."""
         self._place.save(self.note, path)
 
+    def _is_stand_in(self, part: Part, intent: Intent) -> bool:
+        run = self._segments.framing.decode(part.data, *EVER, is_final=True, makes_lines=True)
+        if run.foreign is None:
+            return False
+        return len(split_record(run.foreign.payload)[0]) != intent.size
+
     def _resolve(self, intent: Intent, path: str) -> None:
         """Settle what stands in the log already of what was about to be written there."""
         assert self._file is not None
@@ -158,7 +164,12 @@ class LineWriter:
         part = Part(number, start, self._segments.read(number, start, stop - start))
         run = self._segments.framing.decode(part.data, *EVER, is_final=True)
         identity = intent.device, intent.inode
-        found = lines_found(path, identity, intent.end, run.lines, self._file.line_end)
+        found: int | None
+        if self._is_stand_in(part, intent):
+            # The line was made where it was written: nobody else knows what it was.
+            found = int(has_grown(path, identity, intent.end + intent.size))
+        else:
+            found = lines_found(path, identity, intent.end, run.lines, self._file.line_end)
         if found is None:
             self.doubtful += len(run.lines)
             self._delivery.warn(

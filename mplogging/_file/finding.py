@@ -83,3 +83,11 @@ def _matching(data: bytes, at: int, lines: Sequence[bytes]) -> int:
             return count
         at += len(line)
     return len(lines)
+
+
+def has_grown(path: str, identity: tuple[int, int], size: int) -> bool:
+    """True if this file is that large by now."""
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        return (status.st_dev, status.st_ino) == identity and status.st_size >= size
+    return False

@@ -66,7 +66,9 @@ class SessionJournal:
 
     def source(self) -> JournalSource:
         """What reads it, once the channel has its sender."""
-        source = JournalSource(self._bell, self._delivery, self.channel.writer)
+        source = JournalSource(
+            self._bell, self._delivery, self.channel.writer, self.channel.read_elsewhere
+        )
         source.add(self._places[-1], self.channel.writer)
         self._readers_source = source
         return source

@@ -55,14 +55,20 @@ class JournalSource:
     Args:
         bell: Wakes it.
         writer: What this process sends with.
+        when_lost: Is called if another process has come to read a place.
     """
 
     def __init__(
-        self, bell: Bell, delivery: Delivery, writer: Callable[[], JournalWriter]
+        self,
+        bell: Bell,
+        delivery: Delivery,
+        writer: Callable[[], JournalWriter],
+        when_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._bell = bell
         self._delivery = delivery
         self._writer = writer
+        self._when_lost = when_lost
         self._places: list[Place] = []
         self._readers: list[Reader] = []
         delivery.write_own = self._write_own
@@ -94,9 +100,21 @@ class JournalSource:
 
     def _turn(self) -> bool:
         has_moved = False
-        for reader in self._readers:
-            has_moved |= reader.turn()
+        for place, reader in zip(self._places[:], self._readers[:]):
+            # The lock goes if the program reads through our files, to copy them say.
+            if reader.note.is_over or place.try_reader_lock():
+                has_moved |= reader.turn()
+            else:
+                self._step_down(place, reader)
         return has_moved
+
+    def _step_down(self, place: Place, reader: Reader) -> None:
+        """Another process has taken the lock meanwhile, and reads on."""
+        self._places.remove(place)
+        self._readers.remove(reader)
+        reader.close()
+        self._when_lost()
+        self._delivery.mishap("failed", f"another process reads {place.path} on")
 
     def _sleep_seconds(self) -> float:
         is_troubled = any(
@@ -131,7 +149,7 @@ class JournalSource:
 
     def is_at_end(self) -> bool:
         """True if nothing waits; for any thread."""
-        return all(reader.is_at_end() for reader in self._readers)
+        return bool(self._readers) and all(reader.is_at_end() for reader in self._readers)
 
     def is_attached_to(self) -> bool:
         """True if another process is attached."""
@@ -140,7 +158,7 @@ class JournalSource:
     def is_all_read(self) -> bool:
         """True if nothing waits, at the end."""
         try:
-            return not any(reader.unread() for reader in self._readers)
+            return bool(self._readers) and not any(reader.unread() for reader in self._readers)
         except (OSError, ValueError):
             return False
 
@@ -158,7 +176,7 @@ class JournalSource:
     def _write_own(self, created: float, line: bytes) -> None:
         """By way of the journal, so that this too is written once, whoever dies."""
         try:
-            if not self._readers[0].note.is_over:
+            if self._readers and not self._readers[0].note.is_over:
                 self._writer().append(LINE, created, line)
                 # Read like the program's own records, of which it is none.
                 self._delivery.counts["records"] -= 1

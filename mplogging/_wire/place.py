@@ -27,6 +27,7 @@ from .._errors import SessionClosedError, SessionError, UnsafeSessionError
 from .descriptors import leads_to, lifted
 from .locks import Locks
 from .note import HEAD_BYTES, NOTE_BYTES, Head, Note
+from .processes import has_open
 
 ENVIRONMENT = "MPLOGGING_SESSION"
 _NOTE, _CONFIG, _RECOVERY, _SEGMENT = "note", "config", "recovery", "journal-"
@@ -139,6 +140,14 @@ class Place(Locks):
         self._note = lifted(self.open_file(_NOTE, os.O_RDWR | flags))
         status = os.fstat(self._note)
         self._identity = status.st_dev, status.st_ino
+
+    def is_open_in(self, process: str) -> bool:
+        """True if this process (see `processes`) is seen to have it open.
+
+        What a lock says is not all: a process loses its locks when it reads through our
+        files, to copy them say, and then takes them again.
+        """
+        return has_open(process, self._identity)
 
     def is_open(self) -> bool:
         """False if the program has closed our descriptors, as daemons do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
@@ -15,3 +16,24 @@ def this_process() -> str:
         return f"{pid} {fields[19].decode()}"
     except (OSError, IndexError):
         return str(pid)  # no /proc
+
+
+def has_open(process: str, identity: tuple[int, int]) -> bool:
+    """True if this process is seen to live, and to have a file of that identity open.
+
+    False also where nobody can tell: without /proc, or from another pid namespace.
+    """
+    pid, _, start = process.partition(" ")
+    if not start:
+        return False
+    with contextlib.suppress(OSError, IndexError):
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        if fields[19].decode() != start or fields[0] in (b"Z", b"X"):
+            return False
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                status = os.stat(f"/proc/{pid}/fd/{number}")
+                if (status.st_dev, status.st_ino) == identity:
+                    return True
+    return False

@@ -20,7 +20,7 @@ from .writer import LOOK_SECONDS
 _SWITCH_SECONDS = 2 * LOOK_SECONDS
 # For so long an old segment is kept after its last writer left: a thread of that
 # process may be in a write, and stopped there by a busy machine.
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 10.0
 
 
 class Turnover:

@@ -107,7 +107,7 @@ def check_owner(directory: str) -> None:
     status = os.stat(directory)
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(f"{directory!r} is no directory")
-    others_write = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+    others_write = status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX
     is_foreign = status.st_uid not in (os.geteuid(), 0)
     if (is_foreign and not status.st_mode & stat.S_ISVTX) or others_write:
         raise PermissionError(

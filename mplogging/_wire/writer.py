@@ -62,6 +62,7 @@ class JournalWriter:
         capacity_bytes: How much may wait in the journal.
         foreword: What is to be said before the next message; see `speak_first`.
         is_read_here: True if the reader lives in this very process.
+        is_reader_seen: True if it is seen to live, though it has lost its lock.
         before: The writer that a forked process has from its parent.
     """
 
@@ -72,6 +73,7 @@ class JournalWriter:
         capacity_bytes: int,
         foreword: Callable[[], Iterator[Message]],
         is_read_here: Callable[[], bool] = lambda: False,
+        is_reader_seen: Callable[[], bool] = lambda: False,
         before: JournalWriter | None = None,
     ) -> None:
         self._place = place
@@ -79,6 +81,7 @@ class JournalWriter:
         self._capacity_bytes = capacity_bytes
         self._foreword = foreword
         self._is_read_here = is_read_here
+        self._is_reader_seen = is_reader_seen
         self._pid = os.getpid()
         # For one thread at a time to change segments. Reentrant, since a signal handler may
         # log; and not waited for for ever, as C code may have forked while it was taken.
@@ -188,7 +191,8 @@ class JournalWriter:
             if not self._is_read_here() and place.try_reader_lock():
                 with contextlib.suppress(OSError):  # whoever takes over takes it again
                     place.release_reader_lock()
-                raise Over
+                if not self._is_reader_seen():
+                    raise Over
             self._bell.ring()
             if self.unread(head) > self._capacity_bytes:
                 raise Congested(head.is_refused)

@@ -83,7 +83,7 @@ class JournalChannel:
         self._bell = bell
         self._capacity_bytes = capacity_bytes
         self._process = process
-        self._is_read_here = False
+        self._is_read_here = self._is_read_elsewhere = False
         self._writer: JournalWriter | None = None
 
     @classmethod
@@ -119,15 +119,23 @@ class JournalChannel:
         self._is_read_here = self._process == this_process()
         if not self._is_read_here and self.place.try_reader_lock():
             self.place.release_reader_lock()
-            return False
+            return self._is_reader_seen()
         return True
+
+    def _is_reader_seen(self) -> bool:
+        return not self._is_read_elsewhere and self.place.is_open_in(self._process)
+
+    def read_elsewhere(self) -> None:
+        """In the session's process: another has come to read the journal."""
+        self._is_read_here, self._is_read_elsewhere = False, True
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
         self._is_read_here = self._process == this_process()
         pid, before = os.getpid(), self._writer
         self._writer = JournalWriter(
             self.place, self._bell, self._capacity_bytes, foreword,
-            lambda: self._is_read_here and os.getpid() == pid, before=before,
+            lambda: self._is_read_here and os.getpid() == pid, self._is_reader_seen,
+            before=before,
         )  # fmt: skip
         if before is None:
             self._writer.get_ready()

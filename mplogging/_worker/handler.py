@@ -143,6 +143,9 @@ class QueueHandler(logging.handlers.QueueHandler):
             except Over:
                 self._go_direct(message)
                 return
+            except Unsent:
+                self._aside().aside(*message)
+                return
 
     def _go_direct(self, message: tuple[int, float, bytes]) -> None:
         # Two threads that came here together would read the journal against each other.
