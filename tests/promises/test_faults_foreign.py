@@ -208,7 +208,7 @@ def test_recovery_beside_another_program(tmp_path, is_rude):
     """Some."""
     failures = in_runners(
         lambda number: recover_beside(tmp_path, number, is_rude),
-        [(number,) for number in range(16)],
+        [(number,) for number in range(12)],
         tmp_path,
     )
     assert not failures, "\n".join(failures)

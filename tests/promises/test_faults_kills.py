@@ -17,7 +17,7 @@ from .faults.account import made_up, prepare
 from .faults.trial import in_processes, in_runners, leftovers
 
 KILLS = int(os.environ.get("MPLOGGING_KILLS", "2000"))  # of the long run
-QUICK_KILLS = 16
+QUICK_KILLS = 12
 
 
 def one_kill(directory: Path, number: int) -> str:

@@ -63,7 +63,7 @@ class Calls:
     """Counts the calls of one process, and writes each of them down before it is made."""
 
     def __init__(self) -> None:
-        self._pid, self._is_child = 0, False
+        self._pid, self.is_child = 0, False
         self._numbers = itertools.count()
         self._at, self._fault, self._trace = -1, SHORT, -1
         self._failing = ""
@@ -77,7 +77,7 @@ class Calls:
         """
         self._numbers, self._failing = itertools.count(), ""
         self._at, self._fault, self._trace = at, fault, trace
-        self._pid, self._is_child = raw_getpid(), is_child
+        self._pid, self.is_child = raw_getpid(), is_child
 
     def disarm(self) -> None:
         """Count no more, in this process."""
@@ -85,7 +85,7 @@ class Calls:
 
     def are_counted(self) -> bool:
         """True in the process that is under test."""
-        return self._pid != 0 and (self._pid != raw_getpid()) == self._is_child
+        return self._pid != 0 and (self._pid != raw_getpid()) == self.is_child
 
     def fault(self, name: str, frame: types.FrameType) -> Fault | None:
         """Count one; returns what is to happen to it."""

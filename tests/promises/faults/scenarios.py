@@ -20,6 +20,7 @@ from mplogging._wire.place import Place
 from mplogging._wire.where import leftovers
 
 from .account import FORMAT, Writer, filename
+from .calls import KILL_AFTER, calls
 from .trial import Trial, watch
 
 DAYS = (2, 2, 1, 0)  # ago: of the records, in turn
@@ -64,7 +65,7 @@ def session_worker(trial: Trial) -> None:
         trial.arm(is_child=True)
         tested = _fork.Process(target=_work, args=(trial.directory,))
         tested.start()
-        _disarm()
+        calls.disarm()
         other = _fork.Process(target=_work, args=(trial.directory,))
         other.start()
         ours = Writer(trial.directory, DAYS)
@@ -97,12 +98,6 @@ def _attach_and_work(trial: Trial, reading_end: int, writing_end: int) -> None:
         _work(trial.directory)
 
 
-def _disarm() -> None:
-    from .calls import calls
-
-    calls.disarm()
-
-
 def _work(directory: str) -> None:
     watch()
     ours = Writer(directory, DAYS)
@@ -127,7 +122,7 @@ def stop(trial: Trial) -> None:
     workers[0].join()
     trial.arm()
     session.stop()
-    _disarm()
+    calls.disarm()
     os.close(writing_end)
     ours.close()
     workers[1].join()
@@ -168,18 +163,12 @@ def _many_segments(trial: Trial, arm: Any) -> None:
         arm()
         tested = _fork.Process(target=_work_slowly, args=(trial.directory,))
         tested.start()
-        if calls_are_a_childs():
-            _disarm()
+        if calls.is_child:
+            calls.disarm()
         other = _fork.Process(target=_work_slowly, args=(trial.directory,))
         other.start()
         tested.join()
         other.join()
-
-
-def calls_are_a_childs() -> bool:
-    from .calls import calls
-
-    return calls._is_child
 
 
 def _work_slowly(directory: str) -> None:
@@ -307,11 +296,13 @@ def recovery(
     sizes: tuple[int, ...] = (0, 30),
     records: int = 6,
     recovers: bool = True,
+    killed_at: int = -1,
     **options: Any,
 ) -> None:
     """All have died; the recovery is under test.
 
     Args:
+        killed_at: One before it was killed after so many calls.
         sizes, records: Of what each worker logs.
         recovers: If False, it is left at that.
     """
@@ -328,10 +319,23 @@ def recovery(
         time.sleep(0.001)
     if not recovers:
         return
+    if killed_at >= 0:
+        child = os.fork()
+        if child == 0:
+            unseen = os.open(os.devnull, os.O_WRONLY)
+            calls.arm(killed_at, KILL_AFTER, unseen)
+            _recover_all(paths)
+            os._exit(0)
+        os.waitpid(child, 0)
     trial.arm()
+    _recover_all(paths)
+    calls.disarm()
+
+
+def _recover_all(paths: list[str]) -> None:
     for path in paths:
-        recovering.recover(path)
-    _disarm()
+        if os.path.exists(path):
+            recovering.recover(path)
 
 
 def _is_held(path: str) -> bool:

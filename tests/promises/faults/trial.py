@@ -30,7 +30,7 @@ from .calls import SHORT, Fault, calls, faults_of, patch, raw_open
 # A run takes a fraction of a second; this is a hang, on a machine however busy.
 HANG_SECONDS = 40
 RUNNERS = int(os.environ.get("MPLOGGING_RUNNERS", "4"))
-_QUICK_TRIALS = 30  # at least so many of a scenario, if it has as many calls
+_QUICK_TRIALS = 20  # at least so many of a scenario, if it has as many calls
 _RUNTIME, _ERRORS, _TRACE, _REFUSED = "run", "errors", "trace", "refused"
 
 
