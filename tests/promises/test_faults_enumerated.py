@@ -50,7 +50,7 @@ TWICE = {
     f"a recovery after one that was killed at call {number}": (
         scenarios.recovery, {"how": "half written", "killed_at": number, **_PARTS}
     )
-    for number in range(5, 130, 6)
+    for number in range(5, 130, 18)
 }  # fmt: skip
 # Where the others differ in what they find only, not in what they call.
 _QUICK = [
