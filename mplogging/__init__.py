@@ -18,7 +18,7 @@ from ._errors import (
 )
 from ._file.handler import DatedFileHandler
 from ._session.listener import QueueListener
-from ._session.session import LogSession
+from ._session.session import LogSession, current_session
 from ._session.stats import SessionStats
 from ._worker.attaching import attach
 from ._worker.decorators import worker
@@ -39,6 +39,7 @@ __all__ = [
     "SessionStats",
     "UnsafeSessionError",
     "attach",
+    "current_session",
     "worker",
 ]
 

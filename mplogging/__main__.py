@@ -9,7 +9,7 @@ import sys
 from mplogging import ConfigError, LogSession, SessionError, __version__
 from mplogging._commands.demo import show
 from mplogging._commands.recover import recover_all
-from mplogging._commands.run import run
+from mplogging._commands.run import module_within, script_within
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,13 +18,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "run":
-            return run(_session(options), options.script, options.args)
-        if options.command == "recover":
+            within = module_within if options.is_module else script_within
+            program = within(_session(options), options.program, options.args)
+        elif options.command == "recover":
             return recover_all(options.directories, options.force, options.list)
-        show(_session(options), options.directory, options.processes)
-        return 0
+        else:
+            show(_session(options), options.directory, options.processes)
+            return 0
     except (ConfigError, SessionError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
+    return program()  # errors of its own are its own business
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,7 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mplogging {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="run a Python program with a session around it")
-    runs.add_argument("script", help="the program's file")
+    runs.add_argument(
+        "-m", dest="is_module", action="store_true", help="the program is a module, not a file"
+    )
+    runs.add_argument("program", help="its file, or with -m its module")
     runs.add_argument("args", nargs=argparse.REMAINDER, help="what the program is given")
     demo = commands.add_parser("demo", help="hash files in a pool of processes that log")
     demo.add_argument(
@@ -80,7 +86,7 @@ def _count(text: str) -> int:
 
 
 def _session(options: argparse.Namespace) -> LogSession:
-    level = options.level.upper()
+    level = options.level
     return LogSession(
         options.file,
         level=int(level) if level.isdecimal() else level,

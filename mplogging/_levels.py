@@ -60,14 +60,19 @@ def _set_up(level: int | None, step: SetUp | None, logger: logging.Logger) -> No
 
 
 def check_level(argument: str, level: int | str) -> int:
-    """The number of a level given by number or name, as `Logger.setLevel` takes it.
+    """The number of a level given by number, or by name in either case.
 
     Raises:
         ConfigError: There is no such level; names the argument.
     """
     if is_whole(level):
         return int(level)
-    number = logging._nameToLevel.get(level) if isinstance(level, str) else None
+    number = None
+    if isinstance(level, str):
+        number = logging._nameToLevel.get(level)
+        for name, value in list(logging._nameToLevel.items()) if number is None else ():
+            if name.upper() == level.upper():
+                number = value
     if number is None:
         raise ConfigError(
             f"{argument} must be a level's number or one of {sorted(logging._nameToLevel)},"

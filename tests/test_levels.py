@@ -122,9 +122,25 @@ def test_check_level(level, number):
     assert check_level("level", level) == number
 
 
-@pytest.mark.parametrize("level", ["info", "", None, True, 1.5, b"INFO", ["INFO"]])
+@pytest.mark.parametrize("level", ["infos", "", None, True, 1.5, b"INFO", ["INFO"]])
 def test_check_level_refuses(level):
     """Anything else is refused by its argument's name."""
     with pytest.raises(ConfigError, match=r"^dropBelow must be .*'WARNING'.* got ") as caught:
         check_level("dropBelow", level)
     assert repr(level) in str(caught.value)
+
+
+def test_check_level_in_either_case(restored_names):
+    """A name is taken as it stands, or else in whatever case."""
+    logging.addLevelName(21, "Notice")
+    logging.addLevelName(22, "info")
+    assert [check_level("level", name) for name in ("debug", "NOTICE", "INFO", "info")] == [
+        logging.DEBUG, 21, logging.INFO, 22,
+    ]
+
+
+@pytest.fixture
+def restored_names(monkeypatch):
+    """The names of levels are put back."""
+    for table in ("_nameToLevel", "_levelToName"):
+        monkeypatch.setattr(logging, table, dict(getattr(logging, table)))

@@ -15,7 +15,7 @@ import pytest
 from mplogging._records import dump_record, load_record
 
 FORMATS = (
-    "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
+    "%(asctime)s %(levelname)s %(processName)s[%(process)d] %(name)s: %(message)s",
     "%(filename)s:%(lineno)d %(funcName)s %(threadName)s %(process)d %(thread)d %(message)s",
     "%(pathname)s %(module)s %(created)f %(msecs)d %(relativeCreated)d %(levelno)s %(message)s",
 )

@@ -83,6 +83,7 @@ class LogSession:
         del arguments["self"]
         self._settings = checked(**arguments)
         self._run: Run | None = None  # the present one, or the last
+        self._gives_way = False
 
     def __enter__(self) -> LogSession:
         return self.start()
@@ -190,19 +191,23 @@ class LogSession:
                 refuses what a session needs; `__cause__` is its error then.
         """
         for session in _running:
-            raise SessionError(
-                "this session has been entered already: leave it before you enter it again"
-                if session is self
-                else "a session is running in this process already:"
-                " leave it before you enter another"
-            )
+            if session is self:
+                raise SessionError(
+                    "this session has been entered already: leave it before you enter it again"
+                )
+            if not session._gives_way:
+                raise SessionError(
+                    "a session is running in this process already, and"
+                    " mplogging.current_session() returns it: go on with that,"
+                    " or stop() it before you enter another"
+                )
         try:
             _running.append(self)
             self._run = Run(self._settings, self.stop)
             return self
         except BaseException as error:
             self._end(None)  # if a signal has interrupted it just after it began
-            _running.clear()
+            _forget(self)
             if type(error) is RuntimeError or _is_the_systems(error):
                 raise SessionError(f"the session can't begin: {error}") from error
             raise
@@ -228,11 +233,15 @@ class LogSession:
         run = self._run
         if run is None or not run.is_open or run.pid != os.getpid():
             return True
+        for session in reversed(_running):
+            if session is self:
+                break
+            session._end(timeout)  # it has begun within this one
         try:
             return run.end(timeout)
         finally:
             if run.is_ending:
-                _running.clear()
+                _forget(self)
 
     def _open_run(self, call: str) -> Run:
         if self._run is None or not self._run.is_open:
@@ -245,7 +254,27 @@ def _is_the_systems(error: BaseException) -> bool:
     return isinstance(error, OSError) and not isinstance(error, TimeoutError)
 
 
-# The session that runs in this process, if any.
+# The session that runs in this process, if any; after one that gives way to it.
 _running: list[LogSession] = []
+
+
+def _forget(session: LogSession) -> None:
+    _running[:] = [other for other in _running if other is not session]
+
+
+def current_session() -> LogSession | None:
+    """The session that this process has begun and not left yet; None if there is none.
+
+    For a notebook's cell that is run again, and for code that is far from `main`. A
+    worker has none: the session is its parent's.
+    """
+    return _running[-1] if _running else None
+
+
+def give_way(session: LogSession) -> None:
+    """Let what runs within this session begin one of its own, which has it all meanwhile."""
+    session._gives_way = True
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_running.clear)

@@ -14,7 +14,10 @@ from .._levels import NEVER, check_level
 from .._numbers import is_seconds, is_whole
 from .._records import make_record
 
-DEFAULT_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+# With the number of the process, as the workers of a web server are all "MainProcess".
+DEFAULT_FORMAT = (
+    "%(asctime)s %(levelname)s %(processName)s[%(process)d] %(name)s: %(message)s"
+)
 _OVERFLOW = ("block", "drop")
 
 

@@ -15,7 +15,8 @@ _SIGNALS = ("SIGTERM", "SIGHUP")
 class Signals:
     """Calls `stop` when a signal would end the process, and then lets it.
 
-    A signal for which the program has made other arrangements stays as it is.
+    A signal for which the program has made other arrangements stays as it is. One that
+    an outer session has taken goes on to that.
 
     Args:
         stop: Writes everything.
@@ -27,7 +28,7 @@ class Signals:
         self._is_stopping = is_stopping
         self._pid = os.getpid()
         self._deferred: int | None = None
-        self.taken: list[int] = []
+        self.taken: dict[int, Any] = {}  # signals, and what they had before
         self._is_over = False
 
     def take(self) -> None:
@@ -39,8 +40,11 @@ class Signals:
             return  # the kernel lets these pass it by: to end it now would be new
         for name in _SIGNALS:
             number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                self.taken.append(number)
+            if number is None:
+                continue
+            before = signal.getsignal(number)
+            if before is signal.SIG_DFL or getattr(before, "__func__", None) is Signals._end:
+                self.taken[number] = before
                 signal.signal(number, self._end)
 
     def restore(self) -> None:
@@ -51,24 +55,25 @@ class Signals:
             os.kill(os.getpid(), self._deferred)
 
     def give_back(self) -> None:
-        """Let the signals have their default effect, without ours before it."""
+        """Let the signals have the effect that they had before."""
         if threading.current_thread() is not threading.main_thread():
             return  # `_end` stays, and does by now what the default does
-        for number in self.taken:
+        for number, before in self.taken.items():
             if signal.getsignal(number) == self._end:
-                signal.signal(number, signal.SIG_DFL)
-        self.taken = []
+                signal.signal(number, before)
+        self.taken = {}
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         is_ours = os.getpid() == self._pid and not self._is_over
         if is_ours and self._is_stopping():
             self._deferred = number
             return
+        before = self.taken.get(number) if is_ours else None
         try:
             if is_ours:
                 self._stop()
         finally:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, before or signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
 
