@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-import time
+from time import monotonic, sleep
 
 from ._errors import is_foreign
 
@@ -96,21 +96,21 @@ class FileLock:
                 return True
             except OSError as again:
                 error = again
-        deadline = time.monotonic() + self._timeout
+        deadline = monotonic() + self._timeout
         yields, pause = _YIELDS, _FIRST_PAUSE
         while _is_taken(error):
             if yields:
                 yields -= 1
                 os.sched_yield()
             else:
-                time.sleep(pause)
+                sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 flock(descriptor, operation)
                 return True
             except OSError as again:
                 error = again
-            if time.monotonic() >= deadline:
+            if monotonic() >= deadline:
                 self.is_held_up = True
                 break
         return False

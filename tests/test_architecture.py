@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "_session": (GROUND, "_file", "_wire", "_delivery", "_worker"),
     "_commands": (GROUND, "_file", "_wire", "_delivery", "_worker", "_session"),
 }
-GROUND_FLOOR = ("_errors", "_closing", "_numbers", "_levels", "_unmade", "_records", "_lock")
+GROUND_FLOOR = (
+    "_errors", "_event", "_closing", "_numbers", "_levels", "_unmade", "_records", "_lock",
+)
 ROOF = ("__init__", "__main__")  # of the package itself: may import from every wing
 
 ROOT = Path(mplogging.__path__[0])

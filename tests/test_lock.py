@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
 
 import pytest
 
@@ -51,7 +50,7 @@ def test_it_waits_in_vain_once(descriptors, monkeypatch):
     assert not lock.acquire(other)
     assert lock.is_held_up
     pauses = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr("mplogging._lock.sleep", pauses.append)
     assert not lock.acquire(other)
     assert not pauses
     fcntl.flock(one, fcntl.LOCK_UN)

@@ -10,8 +10,8 @@ does it was stopped, or the log refuses lines), the line is appended there, afte
 from __future__ import annotations
 
 import os
-import threading
-import time
+from threading import RLock
+from time import monotonic, sleep
 
 from .._errors import is_foreign
 from .._file.handler import DatedFileHandler
@@ -50,7 +50,7 @@ class DirectWriter:
         self._place = place
         self._writer = writer
         self._delivery = Delivery(file, [] if file else [LastResort()])
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._is_busy = False  # this thread is at it: who comes now is a signal handler
         self._retry_due = 0.0
         self._waited_at: object = None  # where the journal's reader was, when it was in vain
@@ -86,12 +86,12 @@ class DirectWriter:
         Returns:
             True if nothing waits any more.
         """
-        deadline = time.monotonic() + _LEAVING_SECONDS
+        deadline = monotonic() + _LEAVING_SECONDS
         with self._lock:
             while not self._is_caught_up():
-                if time.monotonic() >= deadline:
+                if monotonic() >= deadline:
                     return False
-                time.sleep(_PAUSE)
+                sleep(_PAUSE)
                 self._retry_due = 0.0
         return True
 
@@ -112,18 +112,18 @@ class DirectWriter:
             head = place.read_head()
             if head.is_over and not writer.unread(head):
                 return True
-            if time.monotonic() < self._retry_due:
+            if monotonic() < self._retry_due:
                 return False
             if self._read(place, writer) or (
                 head.is_over and self._is_read_by_another(place, writer)
             ):
                 return True
-            self._retry_due = time.monotonic() + _RETRY_SECONDS
+            self._retry_due = monotonic() + _RETRY_SECONDS
             return False
         except (OSError, ValueError) as error:
             if is_foreign(error):
                 raise
-            self._retry_due = time.monotonic() + _RETRY_SECONDS
+            self._retry_due = monotonic() + _RETRY_SECONDS
             self._delivery.mishap("failed", f"the journal could not be read to its end: {error}")
             return False
 
@@ -153,19 +153,19 @@ class DirectWriter:
             if not writer.unread(head):
                 return True
             if head != before:
-                before, deadline = head, time.monotonic() + _STUCK_SECONDS
-            elif time.monotonic() >= deadline:
+                before, deadline = head, monotonic() + _STUCK_SECONDS
+            elif monotonic() >= deadline:
                 return False
             elif self._read(place, writer):  # it has gone, one way or another
                 return True
-            time.sleep(_SHORT_PAUSE)
+            sleep(_SHORT_PAUSE)
 
     def _wait_for_reader(self) -> None:
         """What this process sent before is to stand in the log before what it writes now."""
         place, writer = self._place, self._writer
         if place is None or writer is None:
             return
-        deadline = time.monotonic() + _LEAVING_SECONDS
+        deadline = monotonic() + _LEAVING_SECONDS
         while True:
             try:
                 head = place.read_head()
@@ -175,11 +175,11 @@ class DirectWriter:
                 if is_foreign(error):
                     raise
                 return
-            if time.monotonic() >= deadline:
+            if monotonic() >= deadline:
                 # Stopped, or at a record that was cut short: not again for each line.
                 self._waited_at = head.place
                 return
-            time.sleep(_PAUSE)
+            sleep(_PAUSE)
 
     # -- writing ------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ over from a reader that died goes on where it was.
 from __future__ import annotations
 
 import time
+from time import monotonic
 from typing import Callable
 
 from .._wire.frames import EVER, HEADER_BYTES, RECORD, Message, Run
@@ -94,7 +95,7 @@ class Reader:
             OSError, ValueError: The journal can't be read.
         """
         note = self.note
-        if note.passed_over and time.monotonic() >= self._lines.retry_due:
+        if note.passed_over and monotonic() >= self._lines.retry_due:
             self._retry()
         if self._lines.is_blocked():
             return False
@@ -318,6 +319,6 @@ class Reader:
         for stretch in list(self.note.passed_over):
             for part in self._segments.parts(stretch, _READ_BYTES):
                 self._take(part, is_retry=True)
-        lines.retry_due = time.monotonic() + RETRY_SECONDS
+        lines.retry_due = monotonic() + RETRY_SECONDS
         self.note.is_refused = bool(lines.refused)
         lines.save()

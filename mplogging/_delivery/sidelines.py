@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import queue
-import threading
-import time
+from queue import SimpleQueue
+from threading import Thread
+from time import monotonic, sleep
 from typing import Any, Callable
 
 _END = None
@@ -40,11 +40,11 @@ class Sideline:
         self._report = report
         self._capacity = capacity
         # Of all queues, it alone can be put to by a signal handler that interrupts a put.
-        self._records: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
+        self._records: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
         self._is_over = self._is_busy = False
         self._drops = itertools.count()
         self.failed = 0
-        self._thread = threading.Thread(
+        self._thread = Thread(
             target=self._run, name=f"mplogging-{type(handler).__name__}", daemon=True
         )
 
@@ -65,7 +65,7 @@ class Sideline:
             if not self._is_patient:
                 next(self._drops)  # in one step, whichever thread offers
                 return
-            time.sleep(_ROOM_PAUSE)
+            sleep(_ROOM_PAUSE)
         self._records.put(record)
 
     def give_up(self) -> None:
@@ -89,7 +89,7 @@ class Sideline:
         self.end()
         if self._thread.ident is None:
             return 0  # it was never started
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._thread.join(max(0.0, deadline - monotonic()))
         # What it is working on counts, and so does a flush that does not end.
         left = self._records.qsize() - 1 + self._is_busy
         return max(left, 1) if self._thread.is_alive() else 0

@@ -6,7 +6,7 @@ over from a reader that died finds what is in doubt, and what of it the log has.
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 
 from .._errors import is_foreign
 from .._file.finding import has_grown, lines_found
@@ -138,7 +138,7 @@ class LineWriter:
 
     def _refuse(self, period: float, failed: Failed) -> None:
         if not self.refused:
-            self.retry_due = time.monotonic() + RETRY_SECONDS
+            self.retry_due = monotonic() + RETRY_SECONDS
             if not self.note.is_refused:
                 assert self._file is not None
                 cause = failed.__cause__

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from os import SEEK_END, lseek, write  # by name: 0.7 % of a log call
-from time import monotonic
+from time import monotonic, sleep
 
 from .._errors import is_foreign
 from .._lock import UNLOCK, FileLock, flock
@@ -218,7 +218,7 @@ class AppendFile:
         # To get it alone, the lock was lost for a moment, and a writer that could not
         # have it in time may be at work without it: only an end that stays is nobody's.
         if lseek(descriptor, 0, SEEK_END) == end:
-            time.sleep(_SETTLING)
+            sleep(_SETTLING)
         settled = lseek(descriptor, 0, SEEK_END)
         if settled != end:
             return self._mend(settled, is_locked)

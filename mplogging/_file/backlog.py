@@ -17,6 +17,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 from types import FrameType
 from typing import Callable
 
@@ -172,7 +173,7 @@ class Backlog:
 
     def retry(self) -> bool:
         """Try again what can't be written, if it is time; True if nothing is left to try."""
-        if time.monotonic() >= self._retry_at:
+        if monotonic() >= self._retry_at:
             self.flush()
         return not self._refusals
 
@@ -202,7 +203,7 @@ class Backlog:
         return count
 
     def _append(self, created: float, chunks: Sequence[bytes]) -> None:
-        if self._refusals and time.monotonic() >= self._retry_at:
+        if self._refusals and monotonic() >= self._retry_at:
             self._retry()
         period = self._series.period_of(created)
         refusal = self._refusals.get(period)
@@ -218,7 +219,7 @@ class Backlog:
         refusal = _Refusal(created, failed.__cause__)
         is_news = not any(map(refusal.is_like, self._refusals.values()))
         self._refusals[period] = refusal
-        self._retry_at = time.monotonic() + _RETRY_INTERVAL
+        self._retry_at = monotonic() + _RETRY_INTERVAL
         self._keep(refusal, failed.chunks)
         if is_news:
             self._report(f"can't be written, lines wait in memory: {refusal.reason}")
@@ -241,7 +242,7 @@ class Backlog:
                 continue
             if not refusal.lost:
                 del self._refusals[period]
-        self._retry_at = time.monotonic() + _RETRY_INTERVAL
+        self._retry_at = monotonic() + _RETRY_INTERVAL
 
     def _catch_up(self, refusal: _Refusal) -> None:
         """The first line after an incident says what it cost; then all in their order."""

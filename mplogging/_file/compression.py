@@ -16,12 +16,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import threading
 import time
+from threading import RLock, Thread, current_thread
 from typing import IO, Any, Callable
 
 from .._closing import close
 from .._errors import ConfigError
+from .._event import Event
 from .._lock import FileLock, try_lock, unlock
 from .appending import LOOK_INTERVAL
 from .names import FileNames, LogFile
@@ -75,9 +76,9 @@ class Compressor:
     def forget(self) -> None:
         """In a forked child: the thread and what it holds are the parent's."""
         self._lock = FileLock(_LOCK_TIMEOUT)
-        self._stopping = threading.Event()
-        self._guard = threading.RLock()  # of the thread's beginning and end
-        self._thread: threading.Thread | None = None
+        self._stopping = Event()
+        self._guard = RLock()  # of the thread's beginning and end
+        self._thread: Thread | None = None
         self._is_wanted = False
 
     def start(self) -> None:
@@ -86,8 +87,8 @@ class Compressor:
             self._is_wanted = True
             if self._thread is not None and self._thread.is_alive():
                 return
-            self._stopping = threading.Event()
-            self._thread = threading.Thread(
+            self._stopping = Event()
+            self._thread = Thread(
                 target=self._run, args=(self._stopping,), name="mplogging-compressor", daemon=True
             )
             try:
@@ -103,7 +104,7 @@ class Compressor:
         if thread is not None:
             thread.join(timeout)
 
-    def _run(self, stopping: threading.Event) -> None:
+    def _run(self, stopping: Event) -> None:
         while not stopping.is_set():
             self._is_wanted = False
             try:
@@ -116,7 +117,7 @@ class Compressor:
                 continue
             with self._guard:
                 if not self._is_wanted:  # else a period has ended in the meantime
-                    if self._thread is threading.current_thread():
+                    if self._thread is current_thread():
                         self._thread = None
                     return
 

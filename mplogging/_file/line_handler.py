@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
+from threading import RLock
 from typing import Any
 
 from .._errors import ConfigError, MPLoggingError
@@ -36,7 +36,7 @@ class LineHandler(logging.Handler):
         line: Returns a record's line, encoded, with its terminator.
     """
 
-    lock: threading.RLock  # logging's own, never None
+    lock: RLock  # logging's own, never None
     terminator = "\n"
     baseFilename: str
     _backlog: Backlog

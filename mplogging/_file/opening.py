@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 import time
+from time import monotonic, sleep
 from typing import NamedTuple
 
 from .._closing import close
@@ -31,7 +32,7 @@ class Access(NamedTuple):
 
 def open_for_append(path: str, access: Access) -> tuple[int, bool]:
     """Open, or make, a regular file; says whether it was made."""
-    deadline = time.monotonic() + _MAKING
+    deadline = monotonic() + _MAKING
     while True:
         try:
             descriptor = _open(path)
@@ -39,9 +40,9 @@ def open_for_append(path: str, access: Access) -> tuple[int, bool]:
         except FileNotFoundError:
             pass
         except PermissionError:
-            if time.monotonic() >= deadline or not _is_being_made(path, access):
+            if monotonic() >= deadline or not _is_being_made(path, access):
                 raise
-            time.sleep(_MAKING_PAUSE)
+            sleep(_MAKING_PAUSE)
             continue
         try:
             return _make(path, access.mode), True

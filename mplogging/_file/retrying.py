@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
+from threading import Thread
 from typing import Any, Callable
+
+from .._event import Event
 
 
 class Retrier:
@@ -33,16 +35,16 @@ class Retrier:
 
     def forget(self) -> None:
         """In a forked child: the thread is the parent's."""
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
+        self._thread: Thread | None = None
+        self._stopping = Event()
 
     def start(self) -> None:
         """See that it is tried; a second time does nothing."""
         # In an interpreter that is ending a thread would never begin, and be waited for.
         if self._thread is not None and self._thread.is_alive() or sys.is_finalizing():
             return
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(
+        self._stopping = Event()
+        self._thread = Thread(
             target=self._run, args=(self._stopping,), name=self._name, daemon=True
         )
         try:
@@ -55,7 +57,7 @@ class Retrier:
         self._stopping.set()
         self._thread = None
 
-    def _run(self, stopping: threading.Event) -> None:
+    def _run(self, stopping: Event) -> None:
         while not stopping.wait(self._pause):
             with self._lock():
                 if stopping.is_set():

@@ -10,15 +10,16 @@ import contextlib
 import logging
 import logging.handlers
 import os
-import threading
-import time
 from collections.abc import Sequence
+from threading import Thread, get_ident
+from time import monotonic, sleep
 from typing import Callable
 
 from .._delivery.delivery import Delivery
 from .._delivery.direct import DirectWriter
 from .._delivery.sidelines import Sideline
 from .._errors import SessionError
+from .._event import Event
 from .._wire.frames import Batch, Message
 from .._worker.handler import QueueHandler
 from .alone import Alone
@@ -44,18 +45,18 @@ class QueueListener(logging.handlers.QueueListener):
         super().__init__(queue, *[sideline.handler for sideline in sidelines])  # type: ignore[arg-type]
         self._sidelines = sidelines
         self.delivery = delivery
-        self._expected: list[tuple[Callable[[], bool], threading.Event]] = []
+        self._expected: list[tuple[Callable[[], bool], Event]] = []
         self._is_stopping = False
         self._deadline = 0.0
         self.is_settled = False  # all has been told that there was to tell at its end
-        self._has_ended = threading.Event()
+        self._has_ended = Event()
         self.see_to: Callable[[], object] = lambda: None  # what else is to be done at times
 
     def start(self) -> None:
         """Start the threads."""
         for sideline in self._sidelines:
             sideline.start()
-        thread = threading.Thread(target=self._monitor, name="mplogging-listener", daemon=True)
+        thread = Thread(target=self._monitor, name="mplogging-listener", daemon=True)
         self._thread = thread  # first: an interruption may come when it runs already
         thread.start()
 
@@ -69,15 +70,15 @@ class QueueListener(logging.handlers.QueueListener):
 
     def is_listening_thread(self) -> bool:
         """True in the thread that must not wait for itself."""
-        return self._thread is not None and threading.get_ident() == self._thread.ident
+        return self._thread is not None and get_ident() == self._thread.ident
 
     def wait_for_end(self) -> None:
         """Wait until all that was sent is written, or was given up."""
         self._has_ended.wait(_END_TIMEOUT)
 
-    def expect(self) -> threading.Event:
+    def expect(self) -> Event:
         """What is set once all that was sent before this call is written."""
-        event = threading.Event()
+        event = Event()
         self._expected.append((self.queue.expect(), event))
         return event
 
@@ -92,13 +93,13 @@ class QueueListener(logging.handlers.QueueListener):
                 sideline.give_up()
         thread = self._thread
         if thread is not None and thread.ident is None:
-            time.sleep(_PAUSE_AFTER_ERROR)  # interrupted as it was started: does it run?
+            sleep(_PAUSE_AFTER_ERROR)  # interrupted as it was started: does it run?
         if thread is not None and thread.ident is not None:
             self._deadline = deadline
             self._is_stopping = True
             self.queue.wake()
             # Not by `join` alone: interrupted, it takes a thread for ended (bpo-45274).
-            if not self._has_ended.wait(max(0.0, deadline - time.monotonic())):
+            if not self._has_ended.wait(max(0.0, deadline - monotonic())):
                 return False
             thread.join(_END_TIMEOUT)  # it is at its end
             self._thread = None
@@ -139,7 +140,7 @@ class QueueListener(logging.handlers.QueueListener):
             return  # it was abandoned, and what it worked with has been closed
         with contextlib.suppress(Exception):
             self.delivery.mishap("failed", f"the listener met an error: {error!r}")
-        time.sleep(_PAUSE_AFTER_ERROR)
+        sleep(_PAUSE_AFTER_ERROR)
 
 
 class ListenerSideHandler(QueueHandler):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
+from time import monotonic, sleep
 
 from .._delivery.sidelines import Sideline
 from .._errors import ConfigError
@@ -71,8 +71,8 @@ class Outputs:
         if file is None:
             return 0
         file.flush()
-        while file.waiting and time.monotonic() < deadline:
-            time.sleep(_DISK_PAUSE)
+        while file.waiting and monotonic() < deadline:
+            sleep(_DISK_PAUSE)
             file.flush()
         waiting = file.waiting
         if self._owns_file:

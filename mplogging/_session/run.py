@@ -14,9 +14,9 @@ import multiprocessing
 import os
 import pickle
 import secrets
-import threading
-import time
 import warnings
+from threading import TIMEOUT_MAX, RLock
+from time import monotonic
 from typing import Any, Callable
 
 from .._delivery.delivery import Delivery
@@ -79,7 +79,7 @@ class Run:
         self._was_set_up_anew = False
         self._is_abandoned = False
         self._unfinished: dict[str, int] = {}
-        self._renewing = threading.RLock()  # the listener may be at it, and a process be started
+        self._renewing = RLock()  # the listener may be at it, and a process be started
         try:
             self._begin()
         except BaseException as error:
@@ -124,7 +124,7 @@ class Run:
 
     def _hasten(self) -> None:
         """A second Ctrl-C: to be quick, but not to close the journal under the listener."""
-        self._deadline = min(self._deadline, time.monotonic() + _HASTE)
+        self._deadline = min(self._deadline, monotonic() + _HASTE)
 
     def flush(self, timeout: float | None) -> bool:
         """As `LogSession.flush`."""
@@ -134,10 +134,10 @@ class Run:
             raise SessionClosedError("flush() works in the session's own process only")
         if listener.is_listening_thread():
             return False  # it would wait for itself
-        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        deadline = float("inf") if timeout is None else monotonic() + timeout
         reached = listener.expect()
         while not reached.is_set():
-            remaining = deadline - time.monotonic()
+            remaining = deadline - monotonic()
             if remaining <= 0 or not self.is_open:
                 return reached.is_set()
             reached.wait(min(remaining, 1.0))
@@ -302,7 +302,7 @@ class Run:
             self._settle(self._listener, is_ended)
 
     def _end_listener(self, listener: QueueListener) -> bool:
-        remaining = self._deadline - time.monotonic()
+        remaining = self._deadline - monotonic()
         return listener.stop_at(self._deadline - remaining / 2) or listener.stop_at(
             self._deadline, is_patient=False
         )
@@ -338,7 +338,7 @@ class Run:
 
 
 def _deadline(timeout: float) -> float:
-    return time.monotonic() + min(timeout, threading.TIMEOUT_MAX / 2)
+    return monotonic() + min(timeout, TIMEOUT_MAX / 2)
 
 
 def _set_environment(value: str | None) -> None:

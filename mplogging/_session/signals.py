@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import weakref
+from threading import current_thread, local, main_thread
 from types import FrameType
 from typing import Any, Callable
 
@@ -33,7 +33,7 @@ class Signals:
 
     def take(self) -> None:
         """Be there for the signals that the program has left at their default."""
-        if threading.current_thread() is not threading.main_thread():
+        if current_thread() is not main_thread():
             return  # only the main thread can set a signal's handler
         _all.add(self)
         if self._pid == 1:
@@ -56,7 +56,7 @@ class Signals:
 
     def give_back(self) -> None:
         """Let the signals have the effect that they had before."""
-        if threading.current_thread() is not threading.main_thread():
+        if current_thread() is not main_thread():
             return  # `_end` stays, and does by now what the default does
         for number, before in self.taken.items():
             if signal.getsignal(number) == self._end:
@@ -83,7 +83,7 @@ class Signals:
 # fork the interpreter forgets what came. So it is blocked until then.
 
 _all: weakref.WeakSet[Signals] = weakref.WeakSet()
-_forking = threading.local()
+_forking = local()
 
 
 def _block() -> None:

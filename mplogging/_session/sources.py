@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import queue as queues
-import threading
-import time
+from time import monotonic, sleep
 from typing import Any, Callable, Protocol
 
 from .._delivery.delivery import Delivery
 from .._delivery.reading import Reader
+from .._event import Event
 from .._wire.bell import Bell
 from .._wire.frames import LINE, MARK, Batch, Message
 from .._wire.place import Place
@@ -90,13 +90,13 @@ class JournalSource:
 
     def turn(self) -> None:
         if self._turn():
-            self._awake_until = time.monotonic() + _AWAKE_SECONDS
+            self._awake_until = monotonic() + _AWAKE_SECONDS
             if not any(reader.has_more for reader in self._readers):
-                time.sleep(_PAUSE)
-        elif time.monotonic() < self._awake_until:
-            time.sleep(_PAUSE)
+                sleep(_PAUSE)
+        elif monotonic() < self._awake_until:
+            sleep(_PAUSE)
         elif self._bell.wait(self._sleep_seconds()):
-            self._awake_until = time.monotonic() + _AWAKE_SECONDS
+            self._awake_until = monotonic() + _AWAKE_SECONDS
 
     def _turn(self) -> bool:
         has_moved = False
@@ -126,14 +126,14 @@ class JournalSource:
     def finish(self, deadline: Callable[[], float]) -> None:
         for reader in self._readers:  # not to the end: while others log on, it might never come
             reader.read_up_to(reader.targets())
-        while self._is_refused() and time.monotonic() < deadline():
-            time.sleep(_PAUSE)
+        while self._is_refused() and monotonic() < deadline():
+            sleep(_PAUSE)
             self._turn()
         for reader in self._readers:
             reader.end()
         # What comes until all have seen that.
-        limit = time.monotonic() + _DRAINING_SECONDS
-        while self._turn() and time.monotonic() < limit:
+        limit = monotonic() + _DRAINING_SECONDS
+        while self._turn() and monotonic() < limit:
             pass
         for place, reader in zip(self._places, self._readers):
             reader.is_final = not place.is_held()
@@ -197,8 +197,8 @@ class QueueSource:
     def __init__(self, queue: Any, delivery: Delivery) -> None:
         self._queue = queue
         self._delivery = delivery
-        self._marks: dict[bytes, threading.Event] = {}
-        self._due: list[threading.Event] = []
+        self._marks: dict[bytes, Event] = {}
+        self._due: list[Event] = []
         self._numbers = itertools.count()
         self._is_finished = False
         delivery.on_mark = self._take_mark
@@ -225,7 +225,7 @@ class QueueSource:
 
     def expect(self) -> Callable[[], bool]:
         mark = b"%d" % next(self._numbers)
-        event = self._marks[mark] = threading.Event()
+        event = self._marks[mark] = Event()
         message = tuple(Message(MARK, os.getpid(), 0.0, mark))
         is_sent = False
 

@@ -11,7 +11,9 @@ import errno
 import os
 import select
 import stat
-import time
+import sys
+from time import sleep
+from typing import Any
 
 from .._closing import close
 from .._errors import is_foreign
@@ -24,7 +26,12 @@ _FLAGS = (
 )  # fmt: skip
 # How long to sleep where there is none.
 _BLIND_SECONDS = 0.02
-poll = getattr(select, "poll", None)  # as it is now: eventlet's patching takes it away
+# As they are now: what patches them later, in the midst of a session, is not for us.
+# eventlet takes `poll` away, and has an `os.write` that waits for room where a FIFO is full.
+poll = getattr(select, "poll", None)
+_POLLIN = getattr(select, "POLLIN", 1)
+_system: Any = sys.modules.get("posix", os)
+read, write = _system.read, _system.write
 
 
 class Bell:
@@ -65,7 +72,7 @@ class Bell:
         """Wake the reader, now or as soon as it wants to sleep."""
         if self._is_ours():
             try:
-                os.write(self._descriptor, b"!")
+                write(self._descriptor, b"!")
             except OSError as error:  # it is rung already
                 if is_foreign(error):
                     raise
@@ -73,15 +80,20 @@ class Bell:
     def wait(self, timeout: float) -> bool:
         """Sleep until it rings, for so many seconds at most; True if it may have."""
         if poll is None or not self._is_ours():
-            time.sleep(min(timeout, _BLIND_SECONDS))
+            sleep(min(timeout, _BLIND_SECONDS))
+            self._empty()
             return False
         waiting = poll()
-        waiting.register(self._descriptor, select.POLLIN)
+        waiting.register(self._descriptor, _POLLIN)
         if not waiting.poll(1000 * timeout):
             return False
-        with contextlib.suppress(OSError):
-            os.read(self._descriptor, 1 << 16)
+        self._empty()
         return True
+
+    def _empty(self) -> None:
+        if self._is_ours():
+            with contextlib.suppress(OSError):
+                read(self._descriptor, 1 << 16)
 
     def remove(self) -> None:
         """Remove it, which those who have it open don't notice."""

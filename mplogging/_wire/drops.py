@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from threading import Lock
 from typing import NamedTuple
 
 from .._closing import close
@@ -67,7 +67,7 @@ class DropCount:
         self._name = f"{_PREFIX}{os.getpid()}-{time.time_ns()}"
         self._descriptor, self._identity = -1, (0, 0)
         self._news: deque[Dropped] = deque()
-        self._lock = threading.Lock()  # for the counts, and is never waited for
+        self._lock = Lock()  # for the counts, and is never waited for
         self._all = self._unreported = _NONE
 
     def add(self, created: float, is_refused: bool, process_name: str) -> None:

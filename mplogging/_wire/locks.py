@@ -9,7 +9,7 @@ descriptor of that file, so it is opened once.)
 from __future__ import annotations
 
 import errno
-import time
+from time import monotonic, sleep
 
 try:
     import fcntl
@@ -72,7 +72,7 @@ class Locks:
     def _share(self, byte: int) -> None:
         # Whoever looks who has it has it alone for a moment. One that was stopped just
         # then is alive, and what it guards is safe.
-        deadline = time.monotonic() + _PATIENCE
+        deadline = monotonic() + _PATIENCE
         while True:
             try:
                 fcntl.lockf(self._note, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, byte)
@@ -80,9 +80,9 @@ class Locks:
             except OSError as error:
                 if error.errno not in (errno.EACCES, errno.EAGAIN):
                     raise
-                if time.monotonic() >= deadline:
+                if monotonic() >= deadline:
                     return
-                time.sleep(0.001)
+                sleep(0.001)
 
     def _is_shared(self, byte: int) -> bool:
         """True if another process has it, or might have it; afterwards we have not."""

@@ -9,7 +9,7 @@ that can't open the new one, and stays).
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 from typing import Callable
 
 from .note import Note
@@ -53,7 +53,7 @@ class Turnover:
         if note.is_over:
             return
         if note.next != note.segment:
-            if time.monotonic() >= self._switch_due:
+            if monotonic() >= self._switch_due:
                 if self._segments.is_linked(note.next):
                     note.begin_segment(self._next_offset)
                 else:  # the directory has been removed meanwhile
@@ -71,10 +71,10 @@ class Turnover:
             return  # it goes on where it is
         note.announce_segment()
         self._save()
-        self._switch_due = time.monotonic() + _SWITCH_SECONDS
+        self._switch_due = monotonic() + _SWITCH_SECONDS
 
     def _end(self, note: Note, number: int) -> None:
-        now = time.monotonic()
+        now = monotonic()
         if now < self._leaving.get(number, 0.0):
             return
         is_left = (

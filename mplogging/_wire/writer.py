@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-import time
 from collections.abc import Iterator
 from os import write
-from time import monotonic
+from threading import RLock
+from time import monotonic, sleep
 from typing import Callable, NoReturn
 
 from .._closing import close
@@ -85,7 +84,7 @@ class JournalWriter:
         self._pid = os.getpid()
         # For one thread at a time to change segments. Reentrant, since a signal handler may
         # log; and not waited for for ever, as C code may have forked while it was taken.
-        self._turn = threading.RLock()
+        self._turn = RLock()
         self._look_due = _NOT_YET
         self._has_to_speak = True
         self._pause = 0.0
@@ -152,7 +151,7 @@ class JournalWriter:
     def wait(self, timeout: float | None = None) -> None:
         """Wait a moment for room, each time for longer."""
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
-        time.sleep(self._pause if timeout is None else min(timeout, self._pause))
+        sleep(self._pause if timeout is None else min(timeout, self._pause))
 
     def descriptor_of(self, number: int) -> int:
         """The descriptor of this segment, if it is the one that is open; else -1."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import queue as queues
-import time
 from collections.abc import Iterator
+from time import sleep
 from typing import Any, Callable, NamedTuple, Protocol
 
 from .._delivery.direct import DirectWriter
@@ -221,7 +221,7 @@ class QueueWriter:
 
     def wait(self, timeout: float | None = None) -> None:
         # A queue doesn't tell when there is room; it is asked again.
-        time.sleep(0.01)
+        sleep(0.01)
 
     def _put(self, message: Message) -> None:
         try:

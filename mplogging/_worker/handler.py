@@ -9,8 +9,8 @@ import logging
 import logging.handlers
 import multiprocessing
 import os
-import threading
 from collections.abc import Iterator
+from threading import RLock
 from typing import Any
 
 from .._delivery.direct import DirectWriter
@@ -46,7 +46,7 @@ class QueueHandler(logging.handlers.QueueHandler):
         self.drops: DropCount = queue.drop_count()
         self._drop_below = config.drop_below
         # For the one change of `queue`; reentrant, since a signal handler may log.
-        self._change = threading.RLock()
+        self._change = RLock()
         self._aside_writer: DirectWriter | None = None
         super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
         self.setLevel(min(self._line_level, config.record_level))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -221,7 +220,7 @@ def test_aside(tmp_path, place, direct, monkeypatch):
     holder = Holder(place)
     monkeypatch.setattr(direct_module, "_LEAVING_SECONDS", 0.3)
     slept = []
-    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(seconds))
+    monkeypatch.setattr(direct_module, "sleep", lambda seconds: slept.append(seconds))
     direct.aside(LINE, NOON, b"1\n")
     assert slept
     slept.clear()

@@ -155,7 +155,9 @@ def test_half_a_line_that_goes_on_is_left_alone(tmp_path, monkeypatch):
     log(handler, "one")
     with open(tmp_path / NAME, "ab", buffering=0) as file:
         file.write(b"ha")
-        monkeypatch.setattr(time, "sleep", lambda seconds: file.write(b"lf\n"))
+        monkeypatch.setattr(
+            "mplogging._file.appending.sleep", lambda seconds: file.write(b"lf\n")
+        )
         log(handler, "two")
     handler.close()
     assert texts(tmp_path) == {NAME: "one\nhalf\ntwo\n"}
@@ -167,7 +169,9 @@ def test_no_empty_line_for_one_that_is_being_written(tmp_path, monkeypatch):
     os.utime(tmp_path / NAME, (NOON, NOON))
     handler = handler_for(tmp_path)
     with open(tmp_path / NAME, "ab", buffering=0) as file:
-        monkeypatch.setattr(time, "sleep", lambda seconds: file.write(b"lf\n"))
+        monkeypatch.setattr(
+            "mplogging._file.appending.sleep", lambda seconds: file.write(b"lf\n")
+        )
         log(handler, "two")
     handler.close()
     assert texts(tmp_path) == {NAME: "one\nhalf\ntwo\n"}
@@ -209,7 +213,7 @@ def test_a_lock_that_is_held_up_is_one_files(tmp_path, monkeypatch):
     with open(tmp_path / "app.log.2001-09-08") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         log(handler, "old", NOON - 86400)
-        monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waits again"))
+        monkeypatch.setattr("mplogging._lock.sleep", lambda seconds: pytest.fail("waits again"))
         for _ in range(3):
             log(handler, "new")
             log(handler, "old", NOON - 86400)

@@ -97,7 +97,7 @@ def test_another_line_prompts_the_next_attempt(tmp_path, monkeypatch):
     log(handler, "at once")
     assert handler.waiting == 1
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 1)
+    monkeypatch.setattr("mplogging._file.backlog.monotonic", lambda: now + 1)
     log(handler, "a second after")
     assert handler.waiting == 0
     monkeypatch.undo()
@@ -266,7 +266,7 @@ def test_room_for_some(tmp_path, monkeypatch):
 
     monkeypatch.setattr(handler._series, "append", append_some)
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 1)
+    monkeypatch.setattr("mplogging._file.backlog.monotonic", lambda: now + 1)
     for number in range(5, 8):
         log(handler, str(number))
     assert attempts == [5] and handler.waiting == 6

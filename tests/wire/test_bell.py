@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import threading
-import time
 
 import pytest
 
@@ -123,7 +122,9 @@ def test_without_poll(bell, monkeypatch):
     """As eventlet leaves `select`: it looks by itself."""
     monkeypatch.setattr(bell_module, "poll", None)
     slept = []
-    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(bell_module, "sleep", slept.append)
     bell.ring()
     assert not bell.wait(60.0) and not bell.wait(0.001)
     assert slept == [0.02, 0.001]
+    monkeypatch.undo()
+    assert not bell.wait(0.0)  # what was rung has been taken out: it does not fill up

@@ -107,7 +107,7 @@ def test_no_sooner_than_all_have_looked(place, monkeypatch, reader):
     """Between announcing and beginning it passes more than a writer goes without looking."""
     monkeypatch.setattr(turnover_module, "SEGMENT_BYTES", TINY)
     now = [100.0]
-    monkeypatch.setattr(turnover_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(turnover_module, "monotonic", lambda: now[0])
     fill(reader)
     reader.turn()
     for later in (0.0, turnover_module.LOOK_SECONDS, 1.99 * turnover_module.LOOK_SECONDS):

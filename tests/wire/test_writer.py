@@ -467,7 +467,7 @@ def is_open(number: int) -> bool:
 def test_wait(writer, monkeypatch):
     """Ever longer, up to a bound, and no longer than asked for; from the start once it went."""
     pauses = []
-    monkeypatch.setattr(writer_module.time, "sleep", pauses.append)
+    monkeypatch.setattr(writer_module, "sleep", pauses.append)
     for _ in range(8):
         writer.wait()
     assert pauses == [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.05, 0.05]
