@@ -11,7 +11,8 @@ HEAD = """
 import logging, logging.config
 from mplogging._levels import Levels
 def apply(**levels):
-    Levels({"": 30, **{name.replace("_", "."): level for name, level in levels.items()}}, {}, 0).apply()
+    named = {name.replace("_", "."): level for name, level in levels.items()}
+    Levels({"": 30, **named}, {}, 0).apply()
 def effective(*names):
     print(*[logging.getLogger(name).getEffectiveLevel() for name in names])
 def parents(*names):
