@@ -255,7 +255,7 @@ class Run:
         return self.address
 
     def _watch_levels(self) -> None:
-        """For processes that are started without a word to us: they find the levels as they are."""
+        """For processes that are started without a word to us: they find the levels as now."""
         watch = LevelWatch(self._wake)
         self._undo.push(watch.end)
         watch.begin()
