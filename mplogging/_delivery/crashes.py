@@ -7,16 +7,19 @@ begin with nothing.
 
 from __future__ import annotations
 
+import contextlib
+
 from .._file.handler import DatedFileHandler
 from .._wire.note import Note
 from .._wire.place import Place
+from .._wire.segments import Segments
 
 # What may stand in a file and can't be decoded.
 _KEPT_AS_IT_IS = ("surrogateescape", "surrogatepass")
 
 
 def mend_note(place: Place) -> bool:
-    """Let the note name just the segments that are there; False if none is.
+    """Let the note name just the segments that are there; False if nothing can be read of any.
 
     Without a note that can be read all of them are read from their beginning: what was
     in the log already is there twice then.
@@ -38,7 +41,9 @@ def mend_note(place: Place) -> bool:
         note.intent = None
     note.segment = note.next = max(note.places)
     place.save(note, path)
-    return True
+    with contextlib.closing(Segments(place)) as segments, contextlib.suppress(ValueError):
+        return bool(segments.framing)
+    return False  # there is not a frame in them
 
 
 def is_junk(line: bytes, file: DatedFileHandler) -> bool:

@@ -163,13 +163,17 @@ def cut_note(place: Path, log: Path) -> None:
     os.truncate(place / "note", _chance.randrange(PAGE))
 
 
+def empty_journal(place: Path, log: Path) -> None:
+    os.truncate(_journal(place), 0)
+
+
 def no_journal(place: Path, log: Path) -> None:
     _journal(place).unlink()
 
 
 DAMAGES = [
     cut_journal, cut_log, zero_journal, garbage_in_journal, zero_tail_of_log, zero_note,
-    garbage_in_note, cut_note, no_journal,
+    garbage_in_note, cut_note, empty_journal, no_journal,
 ]  # fmt: skip
 
 

@@ -27,14 +27,15 @@ from mplogging._wire.where import leftovers as session_directories
 
 from .faults import programs, scenarios
 from .faults.account import DAY, FORMAT, LOGS, Found, Writer, filename, made_up, prepare
+from .faults.programs import days_in_turn
 from .faults.trial import Trial, in_processes, in_runners, leftovers, watch
 
 TRIALS = int(os.environ.get("MPLOGGING_FOREIGN", "1000"))  # of the long run
 _DAYS = (2, 1, 0)
 # What a handler does with half a line that is older than itself: it stays, as a line of its
-# own, since it might be what a crashed machine left. Here it is the killed reader's, of a
-# write that the recovery makes again.
-_HALF = re.compile(r"torn: 'INFO MainProcess: [-\d x]*' in .*")
+# own, or at the end of a compressed file, since it might be what a crashed machine left. Here
+# it is the killed reader's, of a write that the recovery makes again; or another program's.
+_HALF = re.compile(r"torn: .*(INFO MainProcess: [-\d x]*|INFO script: half a li)'( in .*)?")
 _OLD = 100  # days: what retention takes
 
 
@@ -181,8 +182,7 @@ def recover_beside(directory: Path, number: int, is_rude: bool) -> str:
         problems += _lost_or_torn(where)
     else:
         problems += made_up(where).problems
-    if how == "half written":
-        problems = [text for text in problems if not _HALF.fullmatch(text)]
+    problems = [text for text in problems if not _HALF.fullmatch(text)]
     problems += [f"left over: {path}" for path in leftovers(where)]
     if problems:
         return f"{number}, {how}, {options}: {problems} in {where}"
@@ -267,7 +267,7 @@ def _kill_and_start(directory: str, chance: random.Random) -> None:
     kinds = [programs.small_session, programs.small_session, programs.lone, programs.lone]
     running = [_start(kind, directory) for kind in kinds]
     for _ in range(6):
-        time.sleep(chance.uniform(0.05, 0.3))
+        time.sleep(chance.uniform(0.1, 0.6))
         victim = chance.randrange(len(running))
         _kill(running[victim], chance)
         running[victim] = _start(kinds[victim], directory)
@@ -285,7 +285,7 @@ def _start(kind, directory: str) -> int:
         try:
             os.setpgid(0, 0)
             watch()
-            kind(directory, **_TOGETHER)
+            kind(directory, days_in_turn(), **_TOGETHER)
             code = 0
         finally:
             os._exit(code)

@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .calls import raw_open, raw_pwrite
@@ -34,24 +34,24 @@ class Writer:
 
     Args:
         directory: The trial's.
-        days: How many days ago they are from, in turn.
+        days: How many days ago they are from; those of a tuple again and again.
         sizes: How many bytes of filling they have, in turn.
     """
 
     def __init__(
-        self, directory: str, days: tuple[int, ...] = (0,), sizes: tuple[int, ...] = (0, 30)
+        self, directory: str, days: Iterable[int] = (0,), sizes: tuple[int, ...] = (0, 30)
     ) -> None:
         self.name = f"{os.getpid()}-{next(_count)}-{time.time_ns()}"
         self._ledger = raw_open(
             os.path.join(directory, LEDGERS, self.name), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         )
-        self._times = itertools.cycle(_noon(day) for day in days)
+        self._days = itertools.cycle(days) if isinstance(days, tuple) else iter(days)
         self._sizes = itertools.cycle(sizes)
         self.accepted = 0
 
     def record(self) -> logging.LogRecord:
         """The next one."""
-        created, size = next(self._times), next(self._sizes)
+        created, size = _noon(next(self._days)), next(self._sizes)
         day = time.strftime("%Y-%m-%d", time.gmtime(created))
         args = self.name, self.accepted, size, day, "x" * size
         record = logger.makeRecord("faults", logging.INFO, "", 0, "%s %d %d %s %s.", args, None)

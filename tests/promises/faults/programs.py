@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def log_on(
     directory: str,
     sizes: tuple[int, ...] = SIZES,
     to: logging.Handler | None = None,
-    days: tuple[int, ...] = DAYS,
+    days: Iterable[int] = DAYS,
 ) -> None:
     """Log until it is enough."""
     watch()
@@ -65,23 +66,30 @@ def workers(directory: str) -> list[int]:
     return [int(path.name.partition("-")[2]) for path in Path(directory).glob("worker-*")]
 
 
-def lone(directory: str, **options: Any) -> None:
+def days_in_turn() -> Iterator[int]:
+    """Days ago: each for a while, the same in all processes, so that the others' files rest."""
+    while True:
+        yield int(time.time() / 0.5) % 3
+
+
+def lone(directory: str, days: Iterable[int], **options: Any) -> None:
     """A handler alone."""
     handler = DatedFileHandler(filename(directory), utc=True, **options)
     handler.setFormatter(logging.Formatter(FORMAT))
-    log_on(directory, SMALL_SIZES, to=handler)
+    log_on(directory, SMALL_SIZES, handler, days)
     handler.close()
 
 
-def small_session(directory: str, **options: Any) -> None:
+def small_session(directory: str, days: Iterable[int], **options: Any) -> None:
     """A session with two workers that log no large records."""
     with LogSession(filename(directory), format=FORMAT, utc=True, **options):
         processes = [
-            _fork.Process(target=log_on, args=(directory, SMALL_SIZES)) for _ in range(2)
+            _fork.Process(target=log_on, args=(directory, SMALL_SIZES, None, days))
+            for _ in range(2)
         ]
         for process in processes:
             process.start()
-        log_on(directory, SMALL_SIZES)
+        log_on(directory, SMALL_SIZES, None, days)
         for process in processes:
             process.join()
 
