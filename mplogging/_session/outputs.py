@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from time import monotonic, sleep
 
@@ -10,6 +11,7 @@ from .._delivery.sidelines import Sideline
 from .._errors import ConfigError
 from .._file.handler import DatedFileHandler
 from .._levels import NEVER
+from .console import console_beside
 from .settings import Settings
 
 _DISK_PAUSE = 0.05
@@ -49,6 +51,11 @@ class Outputs:
                     f"filename {self.file.baseFilename!r} can't be opened: {error}"
                 ) from error
 
+    def handlers(self) -> list[logging.Handler]:
+        """All of them."""
+        others: list[logging.Handler] = [sideline.handler for sideline in self.sidelines]
+        return others if self.file is None else [self.file, *others]
+
     def record_level(self) -> int:
         """The level from which on a handler beside the file wants the record itself."""
         return min((sideline.handler.level for sideline in self.sidelines), default=NEVER)
@@ -82,7 +89,10 @@ class Outputs:
 
 def _chosen(settings: Settings) -> tuple[DatedFileHandler | None, list[logging.Handler]]:
     if not settings.adopts:
-        return settings.file, settings.handlers
+        handlers = settings.handlers
+        if settings.console is not None and settings.file is not None and sys.stderr is not None:
+            handlers = [*handlers, console_beside(settings.file, settings.console)]
+        return settings.file, handlers
     adopted = logging.getLogger().handlers
     if not adopted:
         raise ConfigError(

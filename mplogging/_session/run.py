@@ -36,6 +36,7 @@ from .._worker.channels import Channel, QueueAddress, QueueChannel
 from .._worker.config import Config, pickled
 from .._worker.decorators import Passport
 from .alone import Alone
+from .console import tell_of_silence
 from .journal import SessionJournal
 from .listener import ListenerSideHandler, QueueListener
 from .outputs import Outputs
@@ -175,6 +176,7 @@ class Run:
         handler.listener = listener
         attachment = Attachment(self.address, channel, self._config, handler)
         attachment.session_pid = self.pid
+        attachment.outlets = outputs.handlers()
         attachment.renew = self._renew
         push(attachment.close)
         push(self._stop_listener)
@@ -269,6 +271,8 @@ class Run:
     def _route(self, attachment: Attachment) -> None:
         """Let the root logger lead into the session."""
         attachment.follows_forks = self._settings.auto_attach
+        if self._settings.is_file_all and self.file is not None:
+            tell_of_silence(logging.getLogger().handlers, self.file)
         attachment.install()
         if self._settings.level is not None:
             logging.getLogger().setLevel(self._settings.level)

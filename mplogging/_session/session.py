@@ -34,6 +34,8 @@ class LogSession:
             when handlers are adopted, the level that the root logger has.
         format, datefmt, style: As for `logging.Formatter`.
         handlers: Further handlers, which get each record in this process.
+        console: True puts one beside the file, on this process's stderr, in the same
+            format; a level, by number or name, does so from that level on.
         captureWarnings: As `logging.captureWarnings`, in every process.
         overflow: What a log call does while `bufferBytes` of the journal are not yet
             written, because their reader is slow. "block": it waits; "drop": its
@@ -67,6 +69,7 @@ class LogSession:
         datefmt: str | None = None,
         style: str | None = None,
         handlers: Iterable[logging.Handler] = (),
+        console: bool | int | str | None = None,
         captureWarnings: bool = True,
         overflow: str = "block",
         dropBelow: int | str | None = None,

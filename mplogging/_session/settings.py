@@ -13,6 +13,7 @@ from .._file.handler import DatedFileHandler
 from .._levels import NEVER, check_level
 from .._numbers import is_seconds, is_whole
 from .._records import make_record
+from .console import console_level
 
 # With the number of the process, as the workers of a web server are all "MainProcess".
 DEFAULT_FORMAT = (
@@ -27,6 +28,7 @@ class Settings(NamedTuple):
     file: DatedFileHandler | None  # None: it is among the root logger's handlers, if anywhere
     owns_file: bool  # was it made here, and is it closed with the session?
     handlers: list[logging.Handler]  # besides the file
+    console: int | None  # the level of one on stderr, if there is to be one
     adopts: bool  # takes the root logger's handlers instead of these
     level: int | None  # of the root logger; None leaves it
     captures_warnings: bool
@@ -39,6 +41,11 @@ class Settings(NamedTuple):
     are_handlers_patient: bool
     journal_dir: str | None
 
+    @property
+    def is_file_all(self) -> bool:
+        """True if a console that the root logger has is replaced by the file alone."""
+        return not (self.adopts or self.handlers or self.console is not None)
+
 
 def checked(
     filename: str | os.PathLike[str] | DatedFileHandler | None,
@@ -47,6 +54,7 @@ def checked(
     datefmt: str | None,
     style: str | None,
     handlers: Iterable[logging.Handler],
+    console: bool | int | str | None,
     captureWarnings: bool,
     overflow: str,
     dropBelow: int | str | None,
@@ -79,6 +87,12 @@ def checked(
             f"handlers={others!r} needs a filename: without one, the handlers"
             " of the root logger are adopted"
         )
+    console_from = console_level(console)
+    if filename is None and console_from is not None:
+        raise ConfigError(
+            f"console={console!r} needs a filename: without one, a console among the root"
+            " logger's handlers is adopted as they are"
+        )
     file = _file(filename, {"format": format, "datefmt": datefmt, "style": style}, fileOptions)
     drop_below = 0 if overflow == "block" else NEVER
     if dropBelow is not None:
@@ -89,6 +103,7 @@ def checked(
         file=file,
         owns_file=file is not None and file is not filename,
         handlers=others,
+        console=console_from,
         adopts=filename is None,
         level=None if level is None else check_level("level", level),
         captures_warnings=bool(captureWarnings),

@@ -37,6 +37,7 @@ class Attachment:
         self.handler = handler
         self.follows_forks = True  # do forked children belong to the session too?
         self.session_pid: int | None = None  # set where the session itself runs
+        self.outlets = handler.outlets()
         root = logging.getLogger()
         self._old_handlers = root.handlers
         self._old_level = root.level
@@ -53,6 +54,10 @@ class Attachment:
         """False if logging has been set up anew meanwhile."""
         return self.handler in logging.getLogger().handlers
 
+    def has_outlet(self, handler: logging.Handler) -> bool:
+        """True if what comes to this handler comes to its file or stream by way of us too."""
+        return any(_leads_to_the_same(handler, outlet) for outlet in self.outlets)
+
     def detach(self) -> None:
         """Put the root logger back as it was."""
         root = logging.getLogger()
@@ -65,6 +70,17 @@ class Attachment:
         """Give up the channel, after `detach`."""
         self.handler.end_channel()
         self.channel.close()
+
+
+def _leads_to_the_same(handler: logging.Handler, other: logging.Handler) -> bool:
+    if handler is other:
+        return True
+    if type(handler) is not type(other):
+        return False
+    file, stream = (getattr(handler, name, None) for name in ("baseFilename", "stream"))
+    if file is not None:
+        return bool(file == getattr(other, "baseFilename", None))
+    return stream is not None and stream is getattr(other, "stream", None)
 
 
 _attached: Attachment | None = None
@@ -80,6 +96,11 @@ def set_attached(attachment: Attachment | None) -> None:
     """Say what `attached` returns from now on."""
     global _attached, _sees_to_forks
     _attached = attachment
+    root: Any = logging.getLogger()
+    if attachment is not None and "addHandler" not in vars(root):
+        root.addHandler = _add_handler
+    elif attachment is None and vars(root).get("addHandler") is _add_handler:
+        del root.addHandler
     if attachment is not None and not _sees_to_forks:
         # A child that `multiprocessing` forks forgets what had been registered until then.
         _sees_to_forks = True
@@ -181,7 +202,24 @@ def present_address(address: str | QueueAddress) -> str | QueueAddress:
 def stay_attached() -> None:
     """If the root logger has been set up anew, put the handler beside what it has now."""
     if _attached is not None and not _attached.is_in_place:
-        logging.getLogger().addHandler(_attached.handler)
+        root = logging.getLogger()
+        for handler in root.handlers[:]:
+            if _attached.has_outlet(handler):
+                root.removeHandler(handler)
+        root.addHandler(_attached.handler)
+
+
+def _add_handler(handler: logging.Handler) -> None:
+    """`addHandler` of the root logger, while this process is attached.
+
+    Set-up code that adds a handler "unless one of its class is there" finds none, though
+    the session writes to its file: all lines would come twice.
+    """
+    root = logging.getLogger()
+    if _attached is None or not _attached.is_in_place or not _attached.has_outlet(handler):
+        type(root).addHandler(root, handler)
+    elif not any(handler is outlet for outlet in _attached.outlets):
+        handler.close()
 
 
 def _after_fork() -> None:

@@ -102,6 +102,10 @@ class QueueHandler(logging.handlers.QueueHandler):
         is_stand_in = bool(line) and not self._makes_lines
         return RECORD, record.created, join_record(line, dump_record(record), is_stand_in)
 
+    def outlets(self) -> list[logging.Handler]:
+        """The handlers behind it, as far as this process has them."""
+        return [] if self._file is None else [self._file]
+
     def end_channel(self) -> None:
         """The session is over and drained: what is still logged goes to the file."""
         with self._change:
