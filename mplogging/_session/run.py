@@ -37,6 +37,7 @@ from .._worker.config import Config, pickled
 from .._worker.decorators import Passport
 from .alone import Alone
 from .console import tell_of_silence
+from .formats import tell_of_unknown_fields
 from .journal import SessionJournal
 from .listener import ListenerSideHandler, QueueListener
 from .outputs import Outputs
@@ -273,6 +274,8 @@ class Run:
         attachment.follows_forks = self._settings.auto_attach
         if self._settings.is_file_all and self.file is not None:
             tell_of_silence(logging.getLogger().handlers, self.file)
+        if self._settings.owns_file and self.file is not None:
+            tell_of_unknown_fields(self.file)
         attachment.install()
         if self._settings.level is not None:
             logging.getLogger().setLevel(self._settings.level)

@@ -125,6 +125,18 @@ class LogSession:
 
         return run  # type: ignore[return-value]
 
+    def __repr__(self) -> str:
+        file = self._settings.file if self._run is None else self._run.file
+        state = "not entered yet"
+        if self._run is not None:
+            state = "running" if self._run.is_open else "over"
+        name = "without a file"
+        if file is not None:
+            name = file.baseFilename
+        elif self._run is None:
+            name = "for the root logger's handlers"
+        return f"<{type(self).__name__} {name} ({state})>"
+
     @property
     def address(self) -> str | QueueAddress:
         """What `attach` takes, in a process that has it from elsewhere than `multiprocessing`.

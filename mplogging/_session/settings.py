@@ -12,13 +12,9 @@ from .._errors import ConfigError
 from .._file.handler import DatedFileHandler
 from .._levels import NEVER, check_level
 from .._numbers import is_seconds, is_whole
-from .._records import make_record
 from .console import console_level
+from .formats import made_formatter
 
-# With the number of the process, as the workers of a web server are all "MainProcess".
-DEFAULT_FORMAT = (
-    "%(asctime)s %(levelname)s %(processName)s[%(process)d] %(name)s: %(message)s"
-)
 _OVERFLOW = ("block", "drop")
 
 
@@ -72,6 +68,13 @@ def checked(
     Raises:
         ConfigError: An argument has a value that cannot work.
     """
+    if callable(filename):
+        raise ConfigError(
+            f"filename can't be {filename!r}: as a decorator, a session has parentheses,"
+            ' @mplogging.LogSession("logs/app.log")'
+        )
+    _check_switches(captureWarnings=captureWarnings, autoAttach=autoAttach,
+                    handleSignals=handleSignals)  # fmt: skip
     _check_overflow("overflow", overflow)
     _check_overflow("handlerOverflow", handlerOverflow)
     if dropBelow is not None and overflow != "drop":
@@ -106,11 +109,11 @@ def checked(
         console=console_from,
         adopts=filename is None,
         level=None if level is None else check_level("level", level),
-        captures_warnings=bool(captureWarnings),
+        captures_warnings=captureWarnings,
         drop_below=drop_below,
         queue=queue,
-        auto_attach=bool(autoAttach),
-        handles_signals=bool(handleSignals),
+        auto_attach=autoAttach,
+        handles_signals=handleSignals,
         stop_timeout=stopTimeout,
         handler_capacity=handlerCapacity,
         are_handlers_patient=handlerOverflow == "block",
@@ -127,6 +130,12 @@ def _checked_directory(directory: str | os.PathLike[str] | None) -> str | None:
     if not isinstance(path, str) or not os.path.isdir(path):
         raise ConfigError(f"journalDir must be a directory that is there, got {directory!r}")
     return os.path.abspath(path)
+
+
+def _check_switches(**switches: bool) -> None:
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} must be True or False, got {value!r}")
 
 
 def _check_overflow(name: str, value: str) -> None:
@@ -172,18 +181,19 @@ def _file(
     known = code.co_varnames[2 : code.co_argcount + code.co_kwonlyargcount]  # after filename
     for name in options:
         if name not in known:
-            raise ConfigError(f"{name}={options[name]!r} is no argument of LogSession")
+            raise ConfigError(
+                f"{name}={options[name]!r} is no argument of LogSession{_meant(name, known)}"
+            )
     file = DatedFileHandler(filename, **{**options, "delay": True})
-    try:
-        formatter = logging.Formatter(
-            given.get("format", DEFAULT_FORMAT),
-            given.get("datefmt"),
-            given.get("style", "%"),  # type: ignore[arg-type]
-        )
-        # A datefmt of the wrong type shows only here. (To format all of a record would
-        # refuse the fields that the program's own records bring.)
-        formatter.formatTime(make_record({}), formatter.datefmt)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"format can't be made of {given!r}: {error}") from error
-    file.setFormatter(formatter)
+    file.setFormatter(made_formatter(given))
     return file
+
+
+def _meant(name: str, of_file: Iterable[str]) -> str:
+    import difflib  # a tenth of our import time, for those who misspell
+
+    code = checked.__code__  # its arguments are those of LogSession
+    own = code.co_varnames[: code.co_argcount]
+    known = {known.lower(): known for known in (*of_file, *own) if known != "fileOptions"}
+    close = difflib.get_close_matches(name.lower(), known, 1)
+    return f": did you mean {known[close[0]]}?" if close else ""

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 
 import jobs
@@ -848,6 +849,9 @@ def test_attaching_to_half_a_session(new_session, directory):
         {"newlines": "eat"},
         {"compress": "rar"},
         {"handlers": 5},
+        {"autoAttach": "no"},
+        {"captureWarnings": "no"},
+        {"handleSignals": None},
         {"datefmt": 5},
         {"level": -1},
         {"stopTimeout": float("nan")},
@@ -863,6 +867,121 @@ def test_bad_arguments(directory, options):
     shown = value[0] if isinstance(value, list) and value else value
     assert repr(shown) in str(caught.value) or str(shown) in str(caught.value)
     assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("file", "filename"), ("backupcount", "backupCount"), ("backup_count", "backupCount"),
+        ("autoattach", "autoAttach"), ("formatt", "format"), ("utf", "utc"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_argument(directory, wrong, meant):
+    """The error knows what was meant."""
+    with pytest.raises(mplogging.ConfigError, match=f"{wrong}=7 .* did you mean {meant}[?]$"):
+        mplogging.LogSession(directory / "app.log", **{wrong: 7})
+    with pytest.raises(mplogging.ConfigError, match="zzz=7 is no argument of LogSession$"):
+        mplogging.LogSession(directory / "app.log", zzz=7)
+
+
+def test_a_decorator_without_parentheses():
+    """It says how it is written."""
+    with pytest.raises(mplogging.ConfigError, match="parentheses"):
+
+        @mplogging.LogSession
+        def main():
+            pass
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ({"format": "{message}"}, "{"),
+        ({"format": "$message"}, "$"),
+        ({"format": "%(message)s", "style": "{"}, "%"),
+    ],
+)
+def test_a_format_of_another_style(directory, options, meant):
+    """The error names the style."""
+    with pytest.raises(mplogging.ConfigError, match=re.escape(f"did you mean style={meant!r}?")):
+        mplogging.LogSession(directory / "app.log", **options)
+
+
+@pytest.mark.parametrize(
+    ("style", "form"),
+    [
+        ("%", "%(asctime)s %(mesage)s %(levelname)-8s"),
+        ("{", "{asctime} {mesage!r:>10} {name}"),
+        ("$", "$asctime ${mesage} $name $$x"),
+    ],
+)
+def test_a_field_that_no_record_has(directory, style, form, monkeypatch):
+    """It is told when the session is entered, once; not if the program's factory brings it."""
+    monkeypatch.setattr("mplogging._session.formats._told", set())
+    session = mplogging.LogSession(directory / "app.log", format=form, style=style)
+    make = logging.getLogRecordFactory()
+
+    def made(*args, **kwargs):
+        record = make(*args, **kwargs)
+        record.mesage = "brought"
+        return record
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        logging.setLogRecordFactory(made)
+        with session:
+            pass
+        logging.setLogRecordFactory(make)
+        assert not caught
+        with session:
+            logging.info("x", extra={"mesage": "brought"})
+        with session:
+            pass
+    (warning,) = caught
+    assert warning.category is mplogging.MPLoggingWarning
+    assert "itself: 'mesage'. " in str(warning.message)
+    assert "brought" in lines_in(directory)[0]
+
+
+def test_repr(new_session, directory):
+    """It tells the file, and how far the session is."""
+    session = new_session()
+    assert repr(session) == f"<LogSession {directory / 'app.log'} (not entered yet)>"
+    with session:
+        assert repr(session) == f"<LogSession {directory / 'app.log'} (running)>"
+    assert repr(session) == f"<LogSession {directory / 'app.log'} (over)>"
+    assert "root logger" in repr(mplogging.LogSession())
+
+
+@pytest.mark.parametrize("level", ["debug", "Debug", "DEBUG", 10])
+def test_a_level_in_either_case(new_session, directory, level):
+    """Wherever one is taken."""
+    with new_session(level=level, overflow="drop", dropBelow=level):
+        logging.debug("shown")
+    assert lines_in(directory) == ["shown"]
+    assert mplogging.worker(level=level)(jobs.say)._level == logging.DEBUG
+
+
+@pytest.mark.parametrize("has_queue", [False, True])
+def test_bytes_where_a_filter_decides(directory, context, has_queue):
+    """What it lets through counts, whoever made the record."""
+    file = mplogging.DatedFileHandler(directory / "app.log")
+    file.addFilter(lambda record: "9" not in record.getMessage())
+    options = {"queue": context.Queue()} if has_queue else {}
+    with mplogging.LogSession(file, **options) as session:
+        logging.info("one, and 9")
+        logging.info("one")
+        with context.Pool(2) as pool:
+            pool.map(jobs.say, range(10))
+        assert session.flush(10)
+        stats = session.stats()
+    file.close()
+    if has_queue:
+        options["queue"].close()
+        options["queue"].join_thread()
+    lines = lines_in(directory)
+    assert len(lines) == stats.records == 10
+    assert stats.bytes == len("\n".join(lines)) + 1
 
 
 def test_arguments_that_exclude_each_other(directory):
