@@ -107,7 +107,7 @@ def _journal(place: Path) -> Path:
 
 
 def cut_journal(place: Path, log: Path) -> None:
-    os.truncate(_journal(place), _chance.randrange(_journal(place).stat().st_size))
+    os.truncate(_journal(place), _chance.randrange(_journal(place).stat().st_size + 1))
 
 
 def cut_log(place: Path, log: Path) -> None:
@@ -118,7 +118,7 @@ def _with_a_page_of(path: Path, fill: bytes) -> None:
     """One page of it, or several, in this way."""
     with open(path, "r+b") as file:
         size = path.stat().st_size
-        first = _chance.randrange(0, size, PAGE)
+        first = _chance.randrange(0, size + 1, PAGE)
         pages = _chance.randint(1, 3)
         content = (fill * (PAGE // len(fill) + 1))[:PAGE] * pages
         file.seek(first)
@@ -144,7 +144,7 @@ def stale_journal(place: Path, log: Path) -> None:
 def zero_tail_of_log(place: Path, log: Path) -> None:
     """The size came to the disk, and the bytes did not."""
     size = log.stat().st_size
-    kept = _chance.randrange(size)
+    kept = _chance.randrange(size + 1)
     os.truncate(log, kept)
     os.truncate(log, max(size, kept + 1))
 

@@ -126,7 +126,7 @@ class Found:
                 continue  # compressed, and about to be removed
             texts[day, part] = data
             if data and not data.endswith(b"\n"):
-                self.problems.append(f"torn: {path.name} ends {data[-40:]!r}")
+                self.problems.append(f"torn: {path.name} ends {data[-120:]!r}")
             yield path.name, day, data.decode("utf-8", "surrogateescape").split("\n")[:-1]
 
     def _take(self, file: str, day: str, line: str) -> None:

@@ -108,9 +108,11 @@ def _work(directory: str) -> None:
 
 
 def stop(trial: Trial) -> None:
-    """A session is stopped while a worker has yet to log; the parent's end is under test."""
+    """A session that has read nothing is stopped while a worker has yet to log; the
+    parent's end is under test."""
     ours = Writer(trial.directory, DAYS)
     reading_end, writing_end = os.pipe()
+    JournalSource.turn = lambda self: time.sleep(0.001)  # type: ignore[method-assign]
     session = log_session(trial.directory).start()
     workers = [
         _fork.Process(target=_work, args=(trial.directory,)),
