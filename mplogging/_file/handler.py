@@ -25,6 +25,7 @@ from .leaving import close_at_exit
 from .line_handler import LineHandler, plain_line
 from .link import link_path
 from .names import FileNames
+from .options import Compress, Lock, Newlines
 from .periods import Calendar
 from .retrying import Retrier
 
@@ -97,15 +98,15 @@ class DatedFileHandler(LineHandler):
         maxAge: float | datetime.timedelta = 0,
         maxTotalBytes: int = 0,
         maxBytes: int = 0,
-        compress: str | None = None,
+        compress: Compress | None = None,
         compressAfter: float = 60.0,
         symlink: bool | str | os.PathLike[str] = False,
         mode: int | None = None,
         dirMode: int | None = None,
-        lock: bool | str = True,
+        lock: Lock = True,
         lockTimeout: float = 5.0,
         bufferBytes: int = 64 << 20,
-        newlines: str = "keep",
+        newlines: Newlines = "keep",
     ) -> None:
         settings = dict(locals())
         del settings["self"], settings["__class__"]

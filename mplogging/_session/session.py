@@ -6,16 +6,22 @@ import functools
 import logging
 import os
 from collections.abc import Iterable
-from typing import Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar
 
 from .._errors import SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
+from .._file.options import FileOptions
 from .._worker.channels import QueueAddress
 from .._worker.decorators import Initializer, Wrapped
 from .run import Run
 from .settings import check_timeout, checked
 from .stats import SessionStats
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # type checkers have it, whatever is installed
+
+Overflow = Literal["block", "drop"]
+Style = Literal["%", "{", "$"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
@@ -67,20 +73,20 @@ class LogSession:
         level: int | str | None = None,
         format: str | None = None,
         datefmt: str | None = None,
-        style: str | None = None,
+        style: Style | None = None,
         handlers: Iterable[logging.Handler] = (),
         console: bool | int | str | None = None,
         captureWarnings: bool = True,
-        overflow: str = "block",
+        overflow: Overflow = "block",
         dropBelow: int | str | None = None,
         queue: Any = None,
         autoAttach: bool = True,
         handleSignals: bool = True,
         stopTimeout: float = 10.0,
         handlerCapacity: int = 10_000,
-        handlerOverflow: str = "drop",
+        handlerOverflow: Overflow = "drop",
         journalDir: str | os.PathLike[str] | None = None,
-        **fileOptions: Any,
+        **fileOptions: Unpack[FileOptions],
     ) -> None:
         arguments = dict(locals())
         del arguments["self"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .._errors import ConfigError
@@ -61,7 +61,7 @@ def checked(
     handlerCapacity: int,
     handlerOverflow: str,
     journalDir: str | os.PathLike[str] | None,
-    fileOptions: dict[str, Any],
+    fileOptions: Mapping[str, Any],
 ) -> Settings:
     """The arguments of `LogSession`, each checked.
 
@@ -166,7 +166,7 @@ def _checked_handlers(handlers: Iterable[logging.Handler]) -> list[logging.Handl
 def _file(
     filename: str | os.PathLike[str] | DatedFileHandler | None,
     formatting: dict[str, str | None],
-    options: dict[str, Any],
+    options: Mapping[str, Any],
 ) -> DatedFileHandler | None:
     """The handler of the log, as given or made, not opened yet."""
     given = {name: value for name, value in formatting.items() if value is not None}
