@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -295,6 +296,45 @@ with mplogging.LogSession(sys.argv[1], handleSignals=False, format="%(message)s"
     assert sweep(tmp_path / "logs") == 0
 
 
+UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
+
+
+def can_be_process_1() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
+
+
+def test_a_whole_program_as_process_1(tmp_path):
+    """As the first of a container: SIGTERM does nothing there, and the session goes on."""
+    if not can_be_process_1():
+        pytest.skip("needs unshare, and the right to use it")
+    program = """
+assert os.getpid() == 1
+with mplogging.LogSession(sys.argv[1], format="%(message)s"):
+    log.info("before")
+    os.kill(1, signal.SIGTERM)
+    os.kill(1, signal.SIGHUP)
+    log.info("after")
+    process = multiprocessing.get_context("fork").Process(target=meet, args=(signal.SIGTERM,))
+    process.start()
+    process.join()
+    log.info("worker %d", process.exitcode)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.map(log.info, ["from a worker"])
+"""
+    program = program.replace("\n", "\n    ")
+    (tmp_path / "program.py").write_text(f'{BEGINNING}\nif __name__ == "__main__":\n{program}\n')
+    package = Path(mplogging.__path__[0]).parent
+    done = subprocess.run(
+        [*UNSHARE, sys.executable, "program.py", "logs/log"], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(package)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    (text,) = texts(tmp_path / "logs").values()
+    assert text.splitlines() == ["before", "after", "worker -15", "from a worker"]
+
+
 # --- the pieces ------------------------------------------------------------------------
 
 
@@ -310,6 +350,7 @@ def test_in_process_1(default_sigterm, monkeypatch):
     """There, signals have no default effect, and go on having none."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     signals = Signals(lambda: None, lambda: False)
+    signals.take()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     signals.restore()
 
