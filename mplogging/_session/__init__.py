@@ -5,7 +5,7 @@
           ├ journal     its directory, its bell, its channel
           ├ sources ─ listener.QueueListener ─ Delivery      the thread that reads
           ├ alone       straight into the file, while no other process is attached
-          ├ outputs     the file and the further handlers
+          ├ outputs     the file and the further handlers; formats, console
           ├ signals     SIGTERM and SIGHUP, which end it
           └ stats       what it has done, in numbers
 
