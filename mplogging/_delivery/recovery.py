@@ -20,7 +20,7 @@ from .._file.handler import DatedFileHandler
 from .._wire.bell import remove_bell
 from .._wire.drops import read_drops
 from .._wire.frames import HEADER_BYTES
-from .._wire.place import Place
+from .._wire.place import Place, is_open_here
 from .._wire.processes import this_process
 from .._wire.where import boot_id, is_shared_with_other_machines
 from .crashes import mend_note
@@ -89,6 +89,8 @@ def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recov
             of other machines might be using it.
         is_trial: Only say how much there is.
     """
+    if is_open_here(path):
+        return Recovery(path, problem="in use")  # to open it again would cost us our locks
     try:
         place = Place.open(path)
     except MPLoggingError as error:
@@ -110,7 +112,8 @@ def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
     described = _description(place)
     if described is None:
         return Recovery(place.path)
-    if place.is_open_in(described["process"]):
+    process = described["process"]
+    if process != this_process() and place.is_open_in(process):
         raise _NotNow("in use")  # for a moment without its locks
     has_crashed = described["boot"] != boot_id()
     if not (is_forced or is_trial):

@@ -15,7 +15,7 @@ from .._delivery.recovery import describe, recover
 from .._file.handler import DatedFileHandler
 from .._wire.bell import Bell
 from .._wire.drops import Dropped, read_drops
-from .._wire.place import Place, is_open_here
+from .._wire.place import Place
 from .._wire.processes import this_process
 from .._wire.where import bell_paths, candidates, leftovers, make_place
 from .._worker.channels import JournalChannel
@@ -104,8 +104,6 @@ class SessionJournal:
     def _recover(self, directories: list[str]) -> None:
         """Write what killed sessions have left, with the settings that they had."""
         for path in leftovers(directories):
-            if is_open_here(path):
-                continue  # this process is attached to it
             done = recover(path)
             self._delivery.counts["recovered"] += done.records
             if done.left or "--force" in done.problem:

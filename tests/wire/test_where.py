@@ -93,7 +93,7 @@ def test_none_is_fit(tmp_path):
     assert "give journalDir= a directory of yours on a local disk" in message
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757, 0o2777])
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o2777])
 def test_others_may_write_there(tmp_path, mode):
     """They could put another in its place; unless the directory is sticky."""
     open_one, fit = tmp_path / "open", tmp_path / "fit"
@@ -102,6 +102,14 @@ def test_others_may_write_there(tmp_path, mode):
     assert made_in([str(open_one), str(fit)]) == str(fit)
     open_one.chmod(mode | 0o1000)
     assert made_in([str(open_one), str(fit)]) == str(open_one)
+
+
+def test_a_group_may_write_there(tmp_path):
+    """As with the umask that several systems begin with."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o775)
+    assert made_in([str(shared)]) == str(shared)
 
 
 @needs_root
