@@ -120,6 +120,7 @@ def _with_a_page_of(path: Path, fill: bytes) -> None:
         size = path.stat().st_size
         first = _chance.randrange(0, size + 1, PAGE)
         pages = _chance.randint(1, 3)
+        fill = fill or b"\0"  # of an empty file
         content = (fill * (PAGE // len(fill) + 1))[:PAGE] * pages
         file.seek(first)
         file.write(content[: max(0, size - first)])
