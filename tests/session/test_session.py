@@ -971,8 +971,10 @@ def test_bytes_where_a_filter_decides(directory, context, has_queue):
     with mplogging.LogSession(file, **options) as session:
         logging.info("one, and 9")
         logging.info("one")
-        with context.Pool(2) as pool:
-            pool.map(jobs.say, range(10))
+        pool = context.Pool(2)
+        pool.map(jobs.say, range(10))
+        pool.close()  # not terminated: a worker that is killed may have the queue's lock
+        pool.join()
         assert session.flush(10)
         stats = session.stats()
     file.close()
