@@ -72,8 +72,12 @@ class DirectWriter:
     def aside(self, kind: int, created: float, payload: bytes) -> None:
         """Write the message's line, since the journal does not take it."""
         with self._lock:
-            if not self._is_busy and not self.is_behind():
-                self._wait_for_reader()
+            if not self.is_behind():
+                # Once more: there, it stands after what this process sent before.
+                if self._has_put_off(kind, created, payload):
+                    return
+                if not self._is_busy:
+                    self._wait_for_reader()
             self._keep(kind, created, payload)
 
     def is_behind(self) -> bool:
@@ -171,6 +175,8 @@ class DirectWriter:
                 head = place.read_head()
                 if not writer.unread(head) or head.place == self._waited_at:
                     return
+                if not writer.is_read_here() and self._read(place, writer):
+                    return  # the reader is dead
             except (OSError, ValueError) as error:
                 if is_foreign(error):
                     raise
@@ -202,14 +208,18 @@ class DirectWriter:
 
     def _put_off(self, kind: int, created: float, payload: bytes) -> None:
         """Into the journal, where it outlives this process; else as a lone handler would."""
-        if self._writer is not None:
-            try:
-                self._writer.look_first()  # whoever reads may have begun another segment
-                self._writer.append(kind, created, payload)
-                return
-            except Unsent:
-                pass
-        self._keep(kind, created, payload)
+        if not self._has_put_off(kind, created, payload):
+            self._keep(kind, created, payload)
+
+    def _has_put_off(self, kind: int, created: float, payload: bytes) -> bool:
+        if self._writer is None:
+            return False
+        try:
+            self._writer.look_first()  # whoever reads may have begun another segment
+            self._writer.append(kind, created, payload)
+        except Unsent:
+            return False
+        return True
 
     def _keep(self, kind: int, created: float, payload: bytes) -> None:
         message = Message(kind, os.getpid(), created, payload)

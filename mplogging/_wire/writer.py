@@ -79,7 +79,7 @@ class JournalWriter:
         self._bell = bell
         self._capacity_bytes = capacity_bytes
         self._foreword = foreword
-        self._is_read_here = is_read_here
+        self.is_read_here = is_read_here
         self._is_reader_seen = is_reader_seen
         self._pid = os.getpid()
         # For one thread at a time to change segments. Reentrant, since a signal handler may
@@ -187,7 +187,7 @@ class JournalWriter:
             if place.read_head().is_over:
                 raise Over
             head = self._be_ready()
-            if not self._is_read_here() and place.try_reader_lock():
+            if not self.is_read_here() and place.try_reader_lock():
                 with contextlib.suppress(OSError):  # whoever takes over takes it again
                     place.release_reader_lock()
                 if not self._is_reader_seen():

@@ -221,12 +221,29 @@ def test_aside(tmp_path, place, direct, monkeypatch):
     monkeypatch.setattr(direct_module, "_LEAVING_SECONDS", 0.3)
     slept = []
     monkeypatch.setattr(direct_module, "sleep", lambda seconds: slept.append(seconds))
+    monkeypatch.setattr(direct, "_has_put_off", lambda *message: False)
     direct.aside(LINE, NOON, b"1\n")
     assert slept
     slept.clear()
     direct.aside(LINE, NOON, b"2\n")
     assert not slept and written(tmp_path) == ["1", "2"]
     holder.end()
+
+
+def test_aside_of_a_journal_that_takes_it_now(tmp_path, place, direct):
+    """It had refused it for once: there it stands after what went before."""
+    holder = Holder(place)
+    direct.aside(LINE, NOON, b"1\n")
+    assert not written(tmp_path)
+    holder.end()
+
+
+def test_aside_of_a_reader_that_is_dead(tmp_path, place, direct, writer, monkeypatch):
+    """What went before is read first."""
+    monkeypatch.setattr(writer, "is_read_here", lambda: False)
+    monkeypatch.setattr(direct, "_has_put_off", lambda *message: False)
+    direct.aside(LINE, NOON, b"1\n")
+    assert written(tmp_path) == ["sent before", "1"]
 
 
 def test_without_a_file(place, writer, capsys):
