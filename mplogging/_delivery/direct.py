@@ -134,6 +134,9 @@ class DirectWriter:
     def _read(self, place: Place, writer: JournalWriter) -> bool:
         if not place.try_reader_lock():
             return False
+        if not place.read_head().is_over and writer.is_reader_seen():
+            place.release_reader_lock()  # it lives, and has lost its lock for a moment
+            return False
         reader = Reader(place, self._delivery, writer=lambda: writer)
         try:
             reader.take_up()

@@ -80,7 +80,7 @@ class JournalWriter:
         self._capacity_bytes = capacity_bytes
         self._foreword = foreword
         self.is_read_here = is_read_here
-        self._is_reader_seen = is_reader_seen
+        self.is_reader_seen = is_reader_seen
         self._pid = os.getpid()
         # For one thread at a time to change segments. Reentrant, since a signal handler may
         # log; and not waited for for ever, as C code may have forked while it was taken.
@@ -190,7 +190,7 @@ class JournalWriter:
             if not self.is_read_here() and place.try_reader_lock():
                 with contextlib.suppress(OSError):  # whoever takes over takes it again
                     place.release_reader_lock()
-                if not self._is_reader_seen():
+                if not self.is_reader_seen():
                     raise Over
             self._bell.ring()
             if self.unread(head) > self._capacity_bytes:
