@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from .._delivery.delivery import Delivery
 from .._delivery.recovery import describe, recover
 from .._file.handler import DatedFileHandler
-from .._wire.bell import Bell
+from .._wire.bell import Bell, remove_bell
 from .._wire.drops import Dropped, read_drops
 from .._wire.place import Place
 from .._wire.processes import this_process
@@ -116,9 +116,10 @@ class SessionJournal:
         """What is left is for those who are still attached, or for the next session."""
         if hasattr(self, "channel"):
             self.channel.close()
-        self._bell.remove()  # first: the directory alone tells of it
         while self._places:
             place = self._places[-1]
+            for path in bell_paths(place):
+                remove_bell(path)  # first: the directory alone tells of it
             is_held = place.is_open() and place.is_held()  # first: then nobody appends any more
             if not is_held and self._is_all_read():
                 place.remove()

@@ -111,7 +111,8 @@ class Run:
             self._deadline = _deadline(timeout)
             self._undo.run(self._hasten)
         except BaseException:
-            self._undo.run(self._hasten)  # what an interruption has left
+            self.is_ending = True  # it may have come before that was said
+            self._undo.run(self._hasten)  # what it has left
             raise
         if self._was_set_up_anew:
             warn_of_set_up(stacklevel=4)

@@ -252,6 +252,8 @@ class LogSession:
 
     def _end(self, timeout: float | None) -> bool:
         run = self._run
+        if run is not None and not run.is_open:
+            _forget(self)  # an interruption may have come before that
         if run is None or not run.is_open or run.pid != os.getpid():
             return True
         for session in reversed(_running):
