@@ -109,9 +109,12 @@ def test_levels_set_within_a_session_over_a_queue(new_session, directory):
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
-    with new_session(queue=context.Queue()):
+    queue = context.Queue()
+    with new_session(queue=queue):
         logging.getLogger("tree").setLevel(DEBUG)
         process = context.Process(target=tree_jobs.say_at, args=(("tree.jobs", DEBUG, "debug"),))
         process.start()
         process.join()
+    queue.close()
+    queue.join_thread()
     assert lines_by_log(directory) == {"app": ["debug"]}
