@@ -7,7 +7,7 @@ for a handler that is slow: there, the listener waits, and not the program.)
 
 from __future__ import annotations
 
-from time import monotonic
+from time import monotonic, sleep
 
 from .._delivery.delivery import Delivery
 from .._file.handler import DatedFileHandler
@@ -15,6 +15,8 @@ from .._file.unwritten import Failed
 from .._wire.frames import LINE, RECORD, Message, split_record
 from .._wire.writer import LOOK_SECONDS
 from .sources import JournalSource
+
+_PAUSE = 0.001
 
 
 class Alone:
@@ -41,7 +43,18 @@ class Alone:
             except OSError:
                 self._is_alone = False
             self._look_due = now + LOOK_SECONDS
+            if self._is_alone and not self._source.is_at_end():
+                self._wait_for_reader()
         return self._is_alone and self._source.is_at_end()
+
+    def _wait_for_reader(self) -> None:
+        """Else one that has just come to be alone, and logs on, would never have it all read."""
+        self._source.wake()
+        deadline = monotonic() + LOOK_SECONDS
+        while not self._source.is_at_end() and monotonic() < deadline:
+            if self._source.is_refused():
+                return
+            sleep(_PAUSE)
 
     def write(self, message: Message) -> bool:
         """Write its line, and hand its record on; False if the file does not take it."""

@@ -126,7 +126,7 @@ class JournalSource:
     def finish(self, deadline: Callable[[], float]) -> None:
         for reader in self._readers:  # not to the end: while others log on, it might never come
             reader.read_up_to(reader.targets())
-        while self._is_refused() and monotonic() < deadline():
+        while self.is_refused() and monotonic() < deadline():
             sleep(_PAUSE)
             self._turn()
         for reader in self._readers:
@@ -139,7 +139,8 @@ class JournalSource:
             reader.is_final = not place.is_held()
         self._turn()
 
-    def _is_refused(self) -> bool:
+    def is_refused(self) -> bool:
+        """True if the log takes no lines at present."""
         return any(reader.note.passed_over for reader in self._readers)
 
     def expect(self) -> Callable[[], bool]:
