@@ -26,6 +26,7 @@ from programs import FORMAT, end, record, start
 
 import mplogging
 from mplogging import ConfigError, DatedFileHandler
+from mplogging._event import Event
 from mplogging._file.appending import AppendFile
 
 DAY = 86_400
@@ -527,7 +528,7 @@ def kill_one_of_four(directory, kills, options):
     finisher = DatedFileHandler(logs / "app.log", **options)  # after a kill, tidies up
     if finisher._compressor is not None:
         finisher._compressor.stop()
-        finisher._compressor._stopping.clear()
+        finisher._compressor._stopping = Event()  # it goes on by hand
         eventually(finisher._compressor.compress_finished, 20)
     finisher.close()
     lines = collections.Counter(line.split(" ", 1)[1] for line in all_lines(logs))
