@@ -255,7 +255,8 @@ class Run:
                     self.address = attachment.address = address = self._publish()
                     if isinstance(address, str):
                         attachment.addresses.add(address)
-                        os.environ[ENVIRONMENT] = address
+                        if not self.is_ending:  # or it would stay for what comes after us
+                            os.environ[ENVIRONMENT] = address
         return self.address
 
     def _watch_levels(self) -> None:
@@ -287,7 +288,8 @@ class Run:
     def _invite(self) -> None:
         """Let processes that are started from here on find the session."""
         if isinstance(self.address, str):
-            self._undo.push(functools.partial(_set_environment, os.environ.get(ENVIRONMENT)))
+            before = os.environ.get(ENVIRONMENT)
+            self._undo.push(functools.partial(self._restore_environment, before))
             os.environ[ENVIRONMENT] = self.address
         if self._settings.auto_attach:
             passport = Passport(self._renew)
@@ -295,6 +297,14 @@ class Run:
             passport.issue()
 
     # -- the end --------------------------------------------------------------------------
+
+    def _restore_environment(self, before: str | None) -> None:
+        is_alone = self._renewing.acquire(timeout=_HASTE)  # the listener may be about to set it
+        try:
+            _set_environment(before)
+        finally:
+            if is_alone:
+                self._renewing.release()
 
     def _detach(self, attachment: Attachment, previous: Attachment | None) -> None:
         if attached() is attachment:

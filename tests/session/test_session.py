@@ -403,6 +403,27 @@ def test_the_environment_of_a_worker(new_session, context):
 # -- levels, warnings, handlers ------------------------------------------------------------
 
 
+def test_a_renewal_while_it_ends(new_session, monkeypatch):
+    """The listener may find new levels just then: the environment is as it was all the same."""
+    session = new_session().start()
+    run = session._run
+    is_publishing, may_go_on = threading.Event(), threading.Event()
+    publish = run._publish
+
+    def publish_slowly():
+        is_publishing.set()
+        may_go_on.wait(30)
+        return publish()
+
+    monkeypatch.setattr(run, "_publish", publish_slowly)
+    logging.getLogger("renewed").setLevel(logging.DEBUG)
+    is_publishing.wait(30)
+    threading.Timer(0.2, may_go_on.set).start()
+    assert session.stop()
+    assert "MPLOGGING_SESSION" not in os.environ
+    logging.getLogger("renewed").setLevel(logging.NOTSET)
+
+
 def test_levels_hold_in_the_workers(new_session, context):
     """Root and named levels, custom names, set before or during the session."""
     logging.addLevelName(25, "NOTICE")
