@@ -37,6 +37,13 @@ def runtime_directory(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def level_names(monkeypatch):
+    """The names of levels are put back."""
+    for table in ("_nameToLevel", "_levelToName"):
+        monkeypatch.setattr(logging, table, dict(getattr(logging, table)))
+
+
+@pytest.fixture(autouse=True)
 def nothing_is_left(runtime_directory, tmp_path):
     """The root logger is put back, and nothing stays: `test_conftest.py` leaves one of each."""
     root, address = logging.getLogger(), os.environ.get(ENVIRONMENT)

@@ -130,17 +130,10 @@ def test_check_level_refuses(level):
     assert repr(level) in str(caught.value)
 
 
-def test_check_level_in_either_case(restored_names):
+def test_check_level_in_either_case():
     """A name is taken as it stands, or else in whatever case."""
     logging.addLevelName(21, "Notice")
     logging.addLevelName(22, "info")
     assert [check_level("level", name) for name in ("debug", "NOTICE", "INFO", "info")] == [
         logging.DEBUG, 21, logging.INFO, 22,
     ]
-
-
-@pytest.fixture
-def restored_names(monkeypatch):
-    """The names of levels are put back."""
-    for table in ("_nameToLevel", "_levelToName"):
-        monkeypatch.setattr(logging, table, dict(getattr(logging, table)))
