@@ -22,6 +22,12 @@ PATIENCE_SECONDS = 5.0
 needs_proc = pytest.mark.skipif(not HAS_PROC, reason="needs Linux's /proc")
 
 
+def pytest_collection_finish():
+    """What is there by now stays: looking for what a test has left need not go through it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(params=START_METHODS)
 def context(request):
     """A multiprocessing context of each start method in turn."""

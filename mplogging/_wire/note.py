@@ -78,15 +78,6 @@ class Head(NamedTuple):
             (number, offset), passed_over,
         )  # fmt: skip
 
-    def unread(self, size: int) -> int:
-        """How many bytes wait to be written, about, if so many are in the segment."""
-        number, offset = self.place
-        before = 0 if number == self.segment else max(0, _SEGMENT_BYTES - offset)
-        return max(0, size - (offset if number == self.segment else 0)) + before + self.passed_over
-
-
-_SEGMENT_BYTES = 8 << 20  # about: of a segment that is full
-
 
 class Note:
     """What is known of one journal. (See the module.)"""
@@ -96,6 +87,7 @@ class Note:
         self.segment = self.next = segment
         self.places = {segment: offset}  # by segment, the oldest first
         self.passed_over: list[Stretch] = []  # in order
+        self.done: set[int] = set()  # of the places: read, and left by all who wrote there
         self.intent: Intent | None = None
 
     def intend(self, intent: Intent) -> None:
@@ -162,6 +154,7 @@ class Note:
     def end_segment(self, number: int) -> None:
         """This one is read, and nobody writes to it any more."""
         del self.places[number]
+        self.done.discard(number)
 
     def is_needed(self, number: int) -> bool:
         """True if something in this segment still waits, or is in doubt."""
@@ -172,7 +165,7 @@ class Note:
     def dump(self) -> bytes:
         """As it is saved."""
         flags = _OVER * self.is_over | _REFUSED * self.is_refused
-        place = next(iter(self.places.items()))
+        place = next(place for place in self.places.items() if place[0] not in self.done)
         waiting = sum(stop - start for _, start, stop in self.passed_over)
         intents = [] if self.intent is None else [_INTENT.pack(*self.intent)]
         return b"".join([

@@ -76,6 +76,9 @@ class Turnover:
     def _end(self, note: Note, number: int) -> None:
         now = monotonic()
         if now < self._leaving.get(number, 0.0):
+            if number not in note.done and note.places[number] == self._segments.size(number):
+                note.done.add(number)
+                self._save()
             return
         is_left = (
             not note.is_needed(number)
@@ -85,6 +88,7 @@ class Turnover:
         if not is_left:
             # Held by one that sleeps, say: to be looked at again, without a grace so far.
             self._leaving.pop(number, None)
+            note.done.discard(number)
         elif number not in self._leaving:
             self._leaving[number] = now + _GRACE_SECONDS
         elif note.places[number] < self._segments.size(number):

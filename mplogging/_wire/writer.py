@@ -165,10 +165,23 @@ class JournalWriter:
             close(descriptor)
 
     def unread(self, head: Head) -> int:
-        """How many bytes wait in the journal, about."""
+        """How many bytes wait in the journal."""
         if self._descriptor_is_behind(head):
             head = self._be_ready()
-        return head.unread(os.fstat(self.descriptor).st_size)
+        number, offset = head.place
+        if number == head.segment == self.segment:
+            return max(0, self._size(number) - offset) + head.passed_over
+        places = self._place.load()[0].places.items()
+        waiting = sum(max(0, self._size(number) - offset) for number, offset in places)
+        return waiting + head.passed_over
+
+    def _size(self, number: int) -> int:
+        if number == self.segment:
+            return os.fstat(self.descriptor).st_size
+        try:
+            return self._place.segment_bytes(number)
+        except FileNotFoundError:
+            return 0
 
     def _descriptor_is_behind(self, head: Head) -> bool:
         return head.segment != self.segment or not leads_to(self.descriptor, self._identity)

@@ -113,18 +113,19 @@ def test_the_fullest_note_fits_a_page():
 
 
 def test_what_a_writer_reads_of_it():
-    """How much waits counts what was passed over, and what an older segment still holds."""
+    """Where the reader is: in the oldest segment but for those that are only kept for a while."""
     note = Note(offset=24)
-    assert Head.load(note.dump()[:HEAD_BYTES]).unread(1024) == 1000
     note.defer(Stretch(1, 24, 124))
-    assert Head.load(note.dump()).unread(1024) == 1000
     note.is_refused = True
-    assert Head.load(note.dump()).is_refused
+    head = Head.load(note.dump()[:HEAD_BYTES])
+    assert (head.place, head.passed_over, head.is_refused) == ((1, 124), 100, True)
     note.announce_segment()
     note.begin_segment(24)
-    assert Head.load(note.dump()).unread(24) > 1 << 20
-    note.settle(Stretch(1, 124, 8 << 20))
-    assert Head.load(note.dump()).unread(24) == 100 + 24
+    assert Head.load(note.dump()).place == (1, 124)
+    note.done.add(1)
+    assert Head.load(note.dump()).place == (2, 24)
+    note.end_segment(1)
+    assert not note.done and Head.load(note.dump()).place == (2, 24)
 
 
 @pytest.mark.parametrize("data", [b"", b"mplnote2", bytes(4096), b"mplnote1" + bytes(4088)])

@@ -120,6 +120,17 @@ def test_no_sooner_than_all_have_looked(place, monkeypatch, reader):
     monkeypatch.undo()
 
 
+def test_one_that_is_kept_for_a_while_only(place, tiny, monkeypatch, reader):
+    """All of it is read, and nobody is there to write: writers need not ask about it."""
+    monkeypatch.setattr(turnover_module, "_GRACE_SECONDS", 60.0)
+    turned(reader)
+    assert place.read_head().place[0] == 1
+    for _ in range(2):
+        reader.turn()
+    assert place.read_head().place == (2, reader.note.places[2])
+    assert names(place) == ["journal-1", "journal-2"]
+
+
 def test_no_room_for_another(place, tiny, reader):
     """It goes on where it is, until there is."""
     os.mkdir(os.path.join(place.path, "journal-2"))

@@ -83,6 +83,13 @@ def begin(place: Place, number: int) -> None:
     segments.close()
 
 
+def read(place: Place, number: int, offset: int) -> None:
+    """Let the reader be there."""
+    note = place.load()[0]
+    note.places[number] = offset
+    place.save(note)
+
+
 # --- what it finds when it looks --------------------------------------------------------
 
 
@@ -315,6 +322,33 @@ def test_no_descriptor_for_another_segment(place, writer, limits):
     writer.send(LINE, 1.0, b"3\n")
     assert (writer.segment, writer.descriptor) == (2, number)
     assert (messages(place), messages(place, 2)) == ([b"1\n", b"2\n"], [b"3\n"])
+
+
+def test_an_old_segment_that_is_kept(place, new_writer):
+    """Room is what all segments leave: one that sleeps in an old one, all read, takes none."""
+    writer = new_writer(capacity=LITTLE)
+    begin(place, 2)
+    writer.send(LINE, 1.0, bytes(LITTLE) + b"\n")
+    look_again(writer)
+    with pytest.raises(Congested):
+        writer.send(LINE, 1.0, b"2\n")
+    read(place, 2, os.fstat(writer.descriptor).st_size)
+    writer.send(LINE, 1.0, b"2\n")
+    assert place.read_head().place[0] == 1
+
+
+def test_the_next_segment_is_gone(place, new_writer):
+    """It stays where it is, and waits for room only while what stands there is unread."""
+    writer = new_writer(capacity=LITTLE)
+    writer.send(LINE, 1.0, bytes(LITTLE) + b"\n")
+    begin(place, 2)
+    place.remove_segment(2)
+    look_again(writer)
+    with pytest.raises(Congested):
+        writer.send(LINE, 1.0, b"2\n")
+    read(place, 1, os.fstat(writer.descriptor).st_size)
+    writer.send(LINE, 1.0, b"2\n")
+    assert writer.segment == 1 and messages(place)[-1] == b"2\n"
 
 
 def test_a_fork_with_no_descriptor_left(place, writer):
