@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import fault_jobs
@@ -59,9 +60,10 @@ class Program:
         self._alive = os.open(directory / fault_jobs.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
         command = [sys.executable, fault_jobs.__file__, name, str(directory)]
         root = str(Path(mplogging.__file__).parent.parent)
+        self._errors = tempfile.TemporaryFile()  # a pipe would be full at some time
         self.process = subprocess.Popen(
             [*command, json.dumps(settings)],
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             start_new_session=True,  # a process group of its own, to be interrupted or stopped
             env={**os.environ, "PYTHONPATH": root, "PYTHONWARNINGS": _WARNINGS},
         )
@@ -73,7 +75,9 @@ class Program:
         if exception[0] is not None:
             self.process.kill()
         self.enough()
-        self.errors = self.process.communicate()[1].decode()
+        self._errors.seek(0)
+        self.errors = self._errors.read().decode()
+        self._errors.close()
         os.close(self._alive)
         # What a killed session has left is recovered, once the last process of it,
         # which has just closed `alive`, has closed the rest too.
