@@ -134,9 +134,10 @@ class DirectWriter:
     def _read(self, place: Place, writer: JournalWriter) -> bool:
         if not place.try_reader_lock():
             return False
-        if not place.read_head().is_over and writer.is_reader_seen():
-            place.release_reader_lock()  # it lives, and has lost its lock for a moment
-            return False
+        if not place.read_head().is_over:
+            place.release_reader_lock()
+            if writer.is_reader_seen() or not place.try_reader_lock():
+                return False  # it lives, and had lost its lock for a moment
         reader = Reader(place, self._delivery, writer=lambda: writer)
         try:
             reader.take_up()

@@ -101,8 +101,7 @@ class JournalSource:
     def _turn(self) -> bool:
         has_moved = False
         for place, reader in zip(self._places[:], self._readers[:]):
-            # The lock goes if the program reads through our files, to copy them say.
-            if reader.note.is_over or place.try_reader_lock():
+            if reader.note.is_over or _is_ours(place):
                 has_moved |= reader.turn()
             else:
                 self._step_down(place, reader)
@@ -124,6 +123,7 @@ class JournalSource:
         return LOOK_SECONDS if is_troubled else _SLEEP_SECONDS
 
     def finish(self, deadline: Callable[[], float]) -> None:
+        self._turn()  # which sees whose they are
         for reader in self._readers:  # not to the end: while others log on, it might never come
             reader.read_up_to(reader.targets())
         while self.is_refused() and monotonic() < deadline():
@@ -292,6 +292,16 @@ class QueueSource:
 
     def close(self) -> None:
         pass
+
+
+def _is_ours(place: Place) -> bool:
+    """Have the reader's lock, which goes if the program reads through our files, to copy them."""
+    deadline = monotonic() + LOOK_SECONDS
+    while not place.try_reader_lock():  # whoever looks who has it has it for a moment
+        if monotonic() >= deadline:
+            return False
+        sleep(_PAUSE)
+    return place.is_as_saved()
 
 
 def _is_message(item: Any) -> bool:

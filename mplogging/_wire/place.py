@@ -51,6 +51,7 @@ class Place(Locks):
         self._descriptor = descriptor
         self._identity = (0, 0)  # of the note, which tells whether a descriptor is still ours
         self._log_path = ""  # as saved last
+        self._saved = b""  # the head
         _open_places.add(self)
 
     # -- making and entering it -------------------------------------------------------
@@ -141,8 +142,8 @@ class Place(Locks):
         status = os.fstat(self._note)
         self._identity = status.st_dev, status.st_ino
 
-    def is_open_in(self, process: str) -> bool:
-        """True if this process (see `processes`) is seen to have it open.
+    def is_open_in(self, process: str) -> bool | None:
+        """True if this process (see `processes`) is seen to have it open; None: who knows.
 
         What a lock says is not all: a process loses its locks when it reads through our
         files, to copy them say, and then takes them again.
@@ -259,7 +260,13 @@ class Place(Locks):
         if note.intent is not None and log_path != self._log_path:
             os.pwrite(self._note, os.fsencode(log_path)[: NOTE_BYTES - 1] + b"\0", NOTE_BYTES)
             self._log_path = log_path
-        os.pwrite(self._note, note.dump(), 0)
+        data = note.dump()
+        self._saved = data[:HEAD_BYTES]
+        os.pwrite(self._note, data, 0)
+
+    def is_as_saved(self) -> bool:
+        """False if another process has read the journal on since we saved the note."""
+        return self._saved in (b"", os.pread(self._note, HEAD_BYTES, 0))
 
     # -- its end ----------------------------------------------------------------------------
 

@@ -18,14 +18,25 @@ def this_process() -> str:
         return str(pid)  # no /proc
 
 
-def has_open(process: str, identity: tuple[int, int]) -> bool:
+def may_live(process: str) -> bool:
+    """False if there is no process of that number."""
+    try:
+        os.kill(int(process.partition(" ")[0]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
+def has_open(process: str, identity: tuple[int, int]) -> bool | None:
     """True if this process is seen to live, and to have a file of that identity open.
 
-    False also where nobody can tell: without /proc, or from another pid namespace.
+    False also from another pid namespace; None without /proc, where nobody can tell.
     """
     pid, _, start = process.partition(" ")
     if not start:
-        return False
+        return None
     with contextlib.suppress(OSError, IndexError):
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()

@@ -6,7 +6,7 @@ import os
 import pickle
 import queue as queues
 from collections.abc import Iterator
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, Callable, NamedTuple, Protocol
 
 from .._delivery.direct import DirectWriter
@@ -16,9 +16,12 @@ from .._wire.bell import Bell
 from .._wire.drops import DropCount
 from .._wire.frames import HELLO, Message
 from .._wire.place import Place
-from .._wire.processes import this_process
+from .._wire.processes import may_live, this_process
 from .._wire.writer import Congested, JournalWriter, Over
 from .config import Config
+
+# How long a reader that may have lost its lock is waited for, where it can't be seen.
+_PATIENCE = 0.5  # seconds
 
 
 class QueueAddress(NamedTuple):
@@ -123,7 +126,21 @@ class JournalChannel:
         return True
 
     def _is_reader_seen(self) -> bool:
-        return not self._is_read_elsewhere and self.place.is_open_in(self._process)
+        if self._is_read_elsewhere:
+            return False
+        is_open = self.place.is_open_in(self._process)
+        return self._is_lock_taken_again() if is_open is None else is_open
+
+    def _is_lock_taken_again(self) -> bool:
+        """Where it can't be seen, a reader that has lost its lock is given a moment for that."""
+        deadline = monotonic() + _PATIENCE
+        while may_live(self._process) and monotonic() < deadline:
+            self._bell.ring()
+            sleep(0.005)
+            if not self.place.try_reader_lock():
+                return True
+            self.place.release_reader_lock()
+        return False
 
     def read_elsewhere(self) -> None:
         """In the session's process: another has come to read the journal."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import fault_jobs
 import pytest
-from ledgers import FORMAT, LOGS, accepted, check, prepare
-from processes import end, start
+from ledgers import FORMAT, LOGS, Ledger, accepted, check, prepare
+from processes import end, start, sweep
 
 from mplogging import LogSession
 from mplogging._delivery.recovery import recover
+from mplogging._wire.note import Note
 
 
 def test_the_parent_copies_it(context, tmp_path):
@@ -36,3 +38,23 @@ def test_workers_copy_it(context, tmp_path, job):
     with LogSession(prepare(tmp_path), format=FORMAT):
         end(start(context, getattr(fault_jobs, job), tmp_path, count=2), tmp_path)
     check(tmp_path)
+
+
+def test_another_has_read_on(tmp_path):
+    """While the lock was lost, and unseen: the session leaves the journal to it."""
+    with LogSession(prepare(tmp_path), format=FORMAT) as session:
+        ledger = Ledger(tmp_path)
+        for _ in range(10):
+            ledger.log()
+        session.flush()
+        with open(Path(str(session.address), "note"), "r+b") as file:
+            note = Note.load(file.read())
+            note.is_over = True
+            file.seek(0)
+            file.write(note.dump())
+        for _ in range(10):
+            ledger.log()
+        ledger.close()
+    check(tmp_path)
+    assert session.stats().failed == 1
+    assert sweep(tmp_path / LOGS) == 0  # as the other would have
