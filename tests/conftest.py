@@ -22,12 +22,6 @@ PATIENCE_SECONDS = 5.0
 needs_proc = pytest.mark.skipif(not HAS_PROC, reason="needs Linux's /proc")
 
 
-def pytest_collection_finish():
-    """What is there by now stays: looking for what a test has left need not go through it."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(params=START_METHODS)
 def context(request):
     """A multiprocessing context of each start method in turn."""
@@ -70,6 +64,7 @@ def nothing_is_left(runtime_directory, tmp_path):
     left["directories"] = set(runtime_directory.iterdir()) | set(tmp_path.rglob(".mplogging-*"))
     left["threads"] = staying(lambda: set(threading.enumerate()) - threads)
     gc.collect()
+    gc.freeze()  # what is there by now need not be gone through each time
     left["descriptors"] = staying(lambda: open_descriptors().items() - descriptors)
     left = {kind: things for kind, things in left.items() if things}
     assert not left, f"left behind: {left}"
