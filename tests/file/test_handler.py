@@ -695,7 +695,13 @@ def test_pickling(tmp_path, make, monkeypatch):
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-def test_dict_config(tmp_path):
+@pytest.fixture
+def no_other_handlers(monkeypatch):
+    """`dictConfig` closes all that it knows of: not pytest's, please."""
+    monkeypatch.setattr(logging, "_handlerList", [])
+
+
+def test_dict_config(tmp_path, no_other_handlers):
     """With names of classes and arguments, as configurations are written."""
     logging.config.dictConfig({
         "version": 1, "disable_existing_loggers": False,
@@ -1002,7 +1008,7 @@ def test_attributes_that_come_too_late(tmp_path, name, value):
     handler.close()
 
 
-def test_attributes_of_dict_config(tmp_path):
+def test_attributes_of_dict_config(tmp_path, no_other_handlers):
     """Those under "." too."""
     configuration = {"version": 1, "handlers": {"file": {
         "class": "mplogging.DatedFileHandler", "filename": str(tmp_path / "app.log"),
