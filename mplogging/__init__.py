@@ -17,12 +17,12 @@ from ._errors import (
     UnsafeSessionError,
 )
 from ._file.handler import DatedFileHandler
-from ._session.listener import QueueListener
+from ._queues.handler import QueueHandler
+from ._queues.listener import QueueListener
 from ._session.session import LogSession, current_session
 from ._session.stats import SessionStats
 from ._worker.attaching import attach
 from ._worker.decorators import worker
-from ._worker.handler import QueueHandler
 
 __version__ = "0.2.0"
 

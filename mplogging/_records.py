@@ -78,6 +78,16 @@ def load_record(data: bytes) -> tuple[logging.LogRecord, BaseException | None]:
     return make_record(plain), problem
 
 
+def replace_unpicklable(record: logging.LogRecord) -> None:
+    """Let each attribute that can't be pickled be its `repr`."""
+    for name, value in list(record.__dict__.items()):
+        if type(value) not in _PLAIN_TYPES:
+            try:
+                pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+            except Exception:
+                record.__dict__[name] = _described(value)
+
+
 def _plain(value: Any) -> Any:
     """Text or number of the built-in type: the reader may not know the subclass."""
     if type(value) not in _PLAIN_TYPES:

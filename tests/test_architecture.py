@@ -15,6 +15,7 @@ GROUND = "ground floor"
 MAY_IMPORT = {
     GROUND: (),
     "_file": (GROUND,),
+    "_queues": (GROUND, "_file"),
     "_wire": (GROUND,),
     "_delivery": (GROUND, "_file", "_wire"),
     "_worker": (GROUND, "_file", "_wire", "_delivery"),

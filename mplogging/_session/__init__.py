@@ -3,7 +3,7 @@
     session.LogSession ─ what a user holds; its arguments are checked in `settings`
       └ run.Run ─ one run: all that is set up, each step with what undoes it (`undo`)
           ├ journal     its directory, its bell, its channel
-          ├ sources ─ listener.QueueListener ─ Delivery      the thread that reads
+          ├ sources ─ listener.SessionListener ─ Delivery      the thread that reads
           ├ alone       straight into the file, while no other process is attached
           ├ outputs     the file and the further handlers; formats, console
           ├ signals     SIGTERM and SIGHUP, which end it

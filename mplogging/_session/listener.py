@@ -21,7 +21,7 @@ from .._delivery.sidelines import Sideline
 from .._errors import SessionError
 from .._event import Event
 from .._wire.frames import Batch, Message
-from .._worker.handler import QueueHandler
+from .._worker.handler import SessionHandler
 from .alone import Alone
 from .sources import Source
 
@@ -30,7 +30,7 @@ _PAUSE_AFTER_ERROR = 0.003
 _END_TIMEOUT = 5.0
 
 
-class QueueListener(logging.handlers.QueueListener):
+class SessionListener(logging.handlers.QueueListener):
     """Drains a source into the file and the other handlers.
 
     Args:
@@ -143,15 +143,15 @@ class QueueListener(logging.handlers.QueueListener):
         sleep(_PAUSE_AFTER_ERROR)
 
 
-class ListenerSideHandler(QueueHandler):
-    """The `QueueHandler` of the session's own process.
+class ListenerSideHandler(SessionHandler):
+    """The `SessionHandler` of the session's own process.
 
     What the listener's thread itself logs must not wait for room in the journal: it
     would wait for itself. And while no other process is attached, a line goes straight
     into the file, where it is when the call returns.
     """
 
-    listener: QueueListener
+    listener: SessionListener
     alone: Alone | None = None
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -39,7 +39,7 @@ from .alone import Alone
 from .console import tell_of_silence
 from .formats import tell_of_unknown_fields
 from .journal import SessionJournal
-from .listener import ListenerSideHandler, QueueListener
+from .listener import ListenerSideHandler, SessionListener
 from .outputs import Outputs
 from .settings import Settings
 from .signals import Signals
@@ -74,7 +74,7 @@ class Run:
         self._undo = Undo()
         self._outputs: Outputs | None = None
         self._journal: SessionJournal | None = None
-        self._listener: QueueListener | None = None
+        self._listener: SessionListener | None = None
         self._alone: Alone | None = None
         self._attachment: Attachment | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
@@ -174,7 +174,7 @@ class Run:
         handler = ListenerSideHandler(channel, self._config)
         push(self._close_alone)
         source = self._make_source(channel, handler)
-        listener = QueueListener(source, delivery, outputs.sidelines)
+        listener = SessionListener(source, delivery, outputs.sidelines)
         handler.listener = listener
         attachment = Attachment(self.address, channel, self._config, handler)
         attachment.session_pid = self.pid
@@ -319,13 +319,13 @@ class Run:
             is_ended = self._end_listener(self._listener)
             self._settle(self._listener, is_ended)
 
-    def _end_listener(self, listener: QueueListener) -> bool:
+    def _end_listener(self, listener: SessionListener) -> bool:
         remaining = self._deadline - monotonic()
         return listener.stop_at(self._deadline - remaining / 2) or listener.stop_at(
             self._deadline, is_patient=False
         )
 
-    def _settle(self, listener: QueueListener, is_ended: bool) -> None:
+    def _settle(self, listener: SessionListener, is_ended: bool) -> None:
         """Sum up what there is to tell, and let the further handlers end."""
         assert self._outputs is not None
         if is_ended and not listener.is_settled:

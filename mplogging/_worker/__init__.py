@@ -3,7 +3,7 @@
     attaching    this process belongs to a session: its root logger leads there
       │            config: what the session wants of it
       ▼
-    record ─ handler.QueueHandler ─ (kind, created, payload) ─ channels ═══ the session
+    record ─ handler.SessionHandler ─ (kind, created, payload) ─ channels ═══ the session
 
     decorators   what is pickled in the parent attaches the process that loads it
 

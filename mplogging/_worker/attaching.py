@@ -15,7 +15,7 @@ from .._errors import ConfigError, SessionClosedError, SessionError, tell
 from .._wire.place import ENVIRONMENT
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
-from .handler import QueueHandler
+from .handler import SessionHandler
 
 
 class Attachment:
@@ -26,7 +26,7 @@ class Attachment:
         address: str | QueueAddress,
         channel: Channel,
         config: Config,
-        handler: QueueHandler,
+        handler: SessionHandler,
     ) -> None:
         self.address = address
         self.addresses = {address} if isinstance(address, str) else set()
@@ -174,7 +174,7 @@ def _attach(address: str | os.PathLike[str] | QueueAddress | None) -> None:
     else:
         channel, config = JournalChannel.open(address)
     try:
-        handler = QueueHandler(channel, config)
+        handler = SessionHandler(channel, config)
     except BaseException:
         channel.close()
         raise
@@ -229,7 +229,7 @@ def _after_fork() -> None:
         return
     if attachment.follows_forks:
         attachment.handler.drops.close()
-        attachment.handler = QueueHandler(attachment.channel, attachment.config)
+        attachment.handler = SessionHandler(attachment.channel, attachment.config)
         attachment.install()
         _see_to_leaving()
     else:

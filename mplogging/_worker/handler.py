@@ -1,4 +1,4 @@
-"""The `QueueHandler`: what a worker logs goes to its session.
+"""The `SessionHandler`: what a worker logs goes to its session.
 
     record ─ prepare ─ (kind, created, payload) ─ Sender.send
 """
@@ -23,7 +23,7 @@ from .channels import Channel, Sender, hello
 from .config import Config
 
 
-class QueueHandler(logging.handlers.QueueHandler):
+class SessionHandler(logging.handlers.QueueHandler):
     """Makes the line and sends it; waits for nobody but a full journal.
 
     A send takes no lock: it is atomic, and what a process logs from several

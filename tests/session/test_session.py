@@ -224,7 +224,7 @@ def test_an_initializer_that_sets_up_logging(new_session, directory, context):
     with new_session() as session:
         with context.Pool(1, session.wrap(jobs.set_up_logging)) as pool:
             pool.map(jobs.say, [1, 2])
-            assert pool.apply(jobs.root_handlers, (0,)) == ["NullHandler", "QueueHandler"]
+            assert pool.apply(jobs.root_handlers, (0,)) == ["NullHandler", "SessionHandler"]
     assert lines_in(directory) == ["number 1", "number 2"]
 
 
@@ -312,7 +312,7 @@ def test_auto_attach_off(new_session, directory, method):
     with new_session(autoAttach=False):
         with context.Pool(1) as pool:
             pool.map(jobs.say, [1])
-            assert pool.apply(jobs.root_handlers, (0,)) != ["QueueHandler"]
+            assert pool.apply(jobs.root_handlers, (0,)) != ["SessionHandler"]
         logging.info("the parent")
     assert lines_in(directory) == ["the parent"]
 
@@ -449,7 +449,7 @@ def test_inherited_handlers_do_not_fire(new_session, directory):
     with new_session():
         logging.getLogger().addHandler(handler)
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            assert pool.apply(jobs.root_handlers, (0,)) == ["QueueHandler"]
+            assert pool.apply(jobs.root_handlers, (0,)) == ["SessionHandler"]
 
 
 def test_warnings_are_captured_in_workers(new_session, directory, context):
