@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import logging
 import os
 import queue as queues
 from time import monotonic, sleep
 from typing import Any, Callable, Protocol
 
 from .._delivery.delivery import Delivery
+from .._delivery.foreign import record_message
 from .._delivery.reading import Reader
 from .._event import Event
 from .._wire.bell import Bell
@@ -252,8 +255,9 @@ class QueueSource:
         try:
             item = self._queue.get(timeout=timeout)
             while True:
-                if _is_message(item):
-                    messages.append(Message(*item))
+                message = _message_of(item)
+                if message is not None:
+                    messages.append(message)
                 else:
                     corrupt += 1
                 if len(messages) + corrupt == self._MOST:
@@ -302,6 +306,16 @@ def _is_ours(place: Place) -> bool:
             return False
         sleep(_PAUSE)
     return place.is_as_saved()
+
+
+def _message_of(item: Any) -> Message | None:
+    """The message that somebody has put into a queue; None for anything else."""
+    if isinstance(item, logging.LogRecord):
+        with contextlib.suppress(Exception):
+            return record_message(item)
+    elif _is_message(item):
+        return Message(*item)
+    return None
 
 
 def _is_message(item: Any) -> bool:

@@ -39,6 +39,12 @@ class QueueAddress(NamedTuple):
         return hash(self.token)
 
 
+def is_for_forks_only(queue: Any) -> bool:
+    """True if no spawned process can have the queue: its semaphores have no name."""
+    semaphore = getattr(getattr(queue, "_rlock", None), "_semlock", None)
+    return os.name == "posix" and semaphore is not None and semaphore.name is None
+
+
 class Sender(Protocol):
     """Sends one process's messages; `JournalWriter` says what each method does."""
 

@@ -13,7 +13,7 @@ from typing import Any, Callable, Generic, TypeVar, cast, overload
 from .._errors import tell
 from .._levels import check_level
 from .attaching import attach, attached, present_address, stay_attached
-from .channels import QueueAddress
+from .channels import QueueAddress, is_for_forks_only
 
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, a quarter of our import time.
 _LATER = 0x20 | 0x80 | 0x200
@@ -99,7 +99,7 @@ class Passport:
 
     _KEY = "mplogging"
 
-    def __init__(self, address: Callable[[], str | QueueAddress]) -> None:
+    def __init__(self, address: Callable[[], str | QueueAddress | None]) -> None:
         self._address = address
         self._previous: Any = None
 
@@ -121,10 +121,19 @@ class Passport:
         return config if isinstance(config, dict) else {}
 
     def __reduce__(self) -> Any:
-        return _admit, (self._address(),)
+        address = self._address()
+        # Were it pickled all the same, the process could not be started at all.
+        if isinstance(address, QueueAddress) and is_for_forks_only(address.queue):
+            address = None
+            tell(
+                "a process that is spawned does not log to the session, whose queue only forked"
+                ' ones can have: one of multiprocessing.get_context("spawn") serves both',
+                stacklevel=2,
+            )
+        return _admit, (address,)
 
 
-def _admit(address: str | QueueAddress) -> Passport:
+def _admit(address: str | QueueAddress | None) -> Passport:
     attach_if_possible(address)
     return Passport(lambda: address)
 

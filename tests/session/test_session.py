@@ -5,8 +5,10 @@ from __future__ import annotations
 import collections
 import io
 import logging
+import logging.handlers
 import multiprocessing
 import os
+import queue
 import re
 import subprocess
 import sys
@@ -147,8 +149,7 @@ def test_as_a_decorator(new_session, directory):
 
 def test_as_a_decorator_of_a_coroutine(new_session, directory):
     """The session lasts until the coroutine has ended."""
-    import asyncio
-
+    
     @new_session()
     async def main():
         await asyncio.sleep(0)
@@ -772,6 +773,48 @@ def test_a_timeout_that_is_none(new_session, directory, timeout):
     assert lines_in(directory) == ["unharmed"]
 
 
+class ForTasks:
+    """As `asyncio.Queue`, which makes an event loop on some versions."""
+
+    def put_nowait(self, item):
+        pass
+
+    async def get(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "make", [queue.Queue, queue.LifoQueue, queue.SimpleQueue, ForTasks,
+             multiprocessing.SimpleQueue, dict],
+)  # fmt: skip
+def test_a_queue_that_can_reach_nobody(make):
+    """What other processes can't put to is refused, and what works is said."""
+    made = make()
+    with pytest.raises(mplogging.ConfigError, match=r"multiprocessing\.Queue\(\) and") as refusal:
+        mplogging.LogSession("app.log", queue=made)
+    assert repr(made) in str(refusal.value)
+    if hasattr(made, "close"):
+        made.close()
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_queue_for_forks_only(new_session, directory, method):
+    """A process that can't have it starts all the same, unattached; forked ones log."""
+    shared = multiprocessing.get_context("fork").Queue()
+    with new_session(queue=shared, captureWarnings=False):
+        with pytest.warns(mplogging.MPLoggingWarning, match=r'get_context\("spawn"\)'):
+            spawned = multiprocessing.get_context(method).Process(target=jobs.say, args=(1,))
+            spawned.start()
+        forked = multiprocessing.get_context("fork").Process(target=jobs.say, args=(2,))
+        forked.start()
+        for process in (spawned, forked):
+            process.join()
+            assert process.exitcode == 0
+    assert lines_in(directory) == ["number 2"]
+    shared.close()
+    shared.join_thread()
+
+
 def test_foreign_objects_in_the_queue(new_session, directory):
     """They are counted, and harm no record."""
     queue = multiprocessing.Queue()
@@ -784,6 +827,39 @@ def test_foreign_objects_in_the_queue(new_session, directory):
         "before None", "before 'text'", "before (1, 2)", "after", "3 in all: corrupt",
     ]  # fmt: skip
     assert session.stats().corrupt == 3
+    queue.close()
+    queue.join_thread()
+
+
+def log_by_queue_handler(queue, kind):
+    """As a worker that knows the queue only."""
+    handlers = {"standard": logging.handlers.QueueHandler, "ours": mplogging.QueueHandler}
+    logging.getLogger().handlers = [handlers[kind](queue)]
+    log = logging.getLogger("worker")
+    log.warning("extra", extra={"user": "ada"})
+    try:
+        raise LookupError("for a trace")
+    except LookupError:
+        log.exception("failed", extra={"user": "bob"})
+
+
+@pytest.mark.parametrize("kind", ["standard", "ours"])
+def test_a_queue_handler_at_the_other_end_of_the_queue(new_session, directory, kind):
+    """What it puts there is a record as any other, for the file and for further handlers."""
+    queue, stream = multiprocessing.Queue(), io.StringIO()
+    beside = logging.StreamHandler(stream)
+    beside.setFormatter(logging.Formatter("%(user)s %(message)s"))
+    with new_session(queue=queue, handlers=[beside], autoAttach=False) as session:
+        worker = multiprocessing.Process(target=log_by_queue_handler, args=(queue, kind))
+        worker.start()
+        worker.join()
+        bad = logging.makeLogRecord({})
+        bad.created = "noon"
+        queue.put(bad)
+    first, second, *trace = [line for line in lines_in(directory) if "no record" not in line]
+    assert (first, second, trace[-1]) == ("extra", "failed", "LookupError: for a trace")
+    assert stream.getvalue().startswith("ada extra\nbob failed\nTraceback")
+    assert (session.stats().records, session.stats().corrupt) == (2, 1)
     queue.close()
     queue.join_thread()
 
