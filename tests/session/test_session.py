@@ -149,7 +149,8 @@ def test_as_a_decorator(new_session, directory):
 
 def test_as_a_decorator_of_a_coroutine(new_session, directory):
     """The session lasts until the coroutine has ended."""
-    
+    import asyncio
+
     @new_session()
     async def main():
         await asyncio.sleep(0)
