@@ -25,6 +25,7 @@ EXPECTED = [
     (3, "number 2"),
     (3, "three"),
     (10, "number 9"),
+    (10, "number 9"),
     (1, "this line is in"),
 ]
 

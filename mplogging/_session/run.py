@@ -28,13 +28,13 @@ from .._wire.processes import this_process
 from .._worker.attaching import (
     Attachment,
     attached,
-    multiprocessing_util,
+    multiprocessing_utils,
     set_attached,
     warn_of_set_up,
 )
 from .._worker.channels import Channel, QueueAddress, QueueChannel
 from .._worker.config import Config, pickled
-from .._worker.decorators import Passport
+from .._worker.passport import Passport
 from .alone import Alone
 from .console import tell_of_silence
 from .formats import tell_of_unknown_fields
@@ -191,8 +191,8 @@ class Run:
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
         # For a child of `multiprocessing`, which does not run `atexit`.
-        at_end = multiprocessing_util().Finalize(None, self._stop, exitpriority=-100)
-        push(at_end.cancel)
+        for util in multiprocessing_utils():
+            push(util.Finalize(None, self._stop, exitpriority=-100).cancel)
 
     def _make_channel(self) -> Channel:
         queue = self._settings.queue

@@ -6,6 +6,7 @@
     record ─ handler.SessionHandler ─ (kind, created, payload) ─ channels ═══ the session
 
     decorators   what is pickled in the parent attaches the process that loads it
+    passport     and what `multiprocessing` itself pickles for each of its children
 
 Rules of this wing:
 - A log call takes no lock and waits for nobody but a full channel.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
 from typing import Any, Callable
 
 from .._errors import ConfigError, SessionClosedError, SessionError, tell
@@ -83,8 +84,11 @@ def _leads_to_the_same(handler: logging.Handler, other: logging.Handler) -> bool
     return stream is not None and stream is getattr(other, "stream", None)
 
 
+# What `multiprocessing` has been forked into.
+FORKED_PACKAGES = ("multiprocess", "billiard")
+
 _attached: Attachment | None = None
-_sees_to_forks = False
+_sees_to_forks: list[Any] = []  # the `util` of each package that has been told
 
 
 def attached() -> Attachment | None:
@@ -94,17 +98,15 @@ def attached() -> Attachment | None:
 
 def set_attached(attachment: Attachment | None) -> None:
     """Say what `attached` returns from now on."""
-    global _attached, _sees_to_forks
+    global _attached
     _attached = attachment
     root: Any = logging.getLogger()
     if attachment is not None and "addHandler" not in vars(root):
         root.addHandler = _add_handler
     elif attachment is None and vars(root).get("addHandler") is _add_handler:
         del root.addHandler
-    if attachment is not None and not _sees_to_forks:
-        # A child that `multiprocessing` forks forgets what had been registered until then.
-        _sees_to_forks = True
-        multiprocessing_util().register_after_fork(_leave, _see_to_leaving)
+    if attachment is not None:
+        _see_to_forks()
 
 
 def attach(
@@ -231,6 +233,7 @@ def _after_fork() -> None:
         attachment.handler.drops.close()
         attachment.handler = SessionHandler(attachment.channel, attachment.config)
         attachment.install()
+        _see_to_forks()
         _see_to_leaving()
     else:
         attachment.detach()
@@ -238,15 +241,23 @@ def _after_fork() -> None:
         set_attached(None)
 
 
-_leaving: Any = None
+def _see_to_forks() -> None:
+    # A child that `multiprocessing` forks forgets what had been registered until then.
+    for util in multiprocessing_utils():
+        if util not in _sees_to_forks:
+            _sees_to_forks.append(util)
+            util.register_after_fork(_leave, _see_to_leaving)
+
+
+_leaving: list[Any] = []
 
 
 def _see_to_leaving(_: object = None) -> None:
     # Children of `multiprocessing` don't run `atexit`; this serves every process.
-    global _leaving
-    if _leaving is not None:
-        _leaving.cancel()  # one is enough, however often this process is attached
-    _leaving = multiprocessing_util().Finalize(None, _leave, exitpriority=-1000)
+    while _leaving:
+        _leaving.pop().cancel()  # one is enough, however often this process is attached
+    for util in multiprocessing_utils():
+        _leaving.append(util.Finalize(None, _leave, exitpriority=-1000))
 
 
 def _leave() -> None:
@@ -265,6 +276,16 @@ def warn_of_set_up(stacklevel: int) -> None:
         " before the session, or give the session handlers=[...]",
         stacklevel + 1,
     )
+
+
+def multiprocessing_utils() -> list[Any]:
+    """That of `multiprocessing`, and of each fork of it that has one of its own."""
+    utils = [multiprocessing_util()]
+    for package in FORKED_PACKAGES:
+        util: Any = sys.modules.get(f"{package}.util")
+        if hasattr(util, "Finalize") and util.Finalize is not utils[0].Finalize:
+            utils.append(util)
+    return utils
 
 
 def multiprocessing_util() -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
-import multiprocessing
 import os
 import sys
 from typing import Any, Callable, Generic, TypeVar, cast, overload
@@ -13,7 +12,7 @@ from typing import Any, Callable, Generic, TypeVar, cast, overload
 from .._errors import tell
 from .._levels import check_level
 from .attaching import attach, attached, present_address, stay_attached
-from .channels import QueueAddress, is_for_forks_only
+from .channels import QueueAddress
 
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, a quarter of our import time.
 _LATER = 0x20 | 0x80 | 0x200
@@ -81,61 +80,6 @@ class Wrapped(Generic[_Result]):
 
     def __reduce__(self) -> Any:
         return Wrapped, (present_address(self.address), self.function)
-
-
-# -- with no code in the workers at all ---------------------------------------------
-
-
-class Passport:
-    """Attaches a child of `multiprocessing` as soon as it is unpickled there.
-
-    `multiprocessing` hands each child a copy of its parent's `_config`. That is
-    a private name; where it is missing, processes attach in the other ways.
-
-    Args:
-        address: Called when it is pickled, in the session's own process: it sees to
-            it that the child finds the session, and the levels as they are then.
-    """
-
-    _KEY = "mplogging"
-
-    def __init__(self, address: Callable[[], str | QueueAddress | None]) -> None:
-        self._address = address
-        self._previous: Any = None
-
-    def issue(self) -> None:
-        """Let the children of this process carry it from now on."""
-        config = self._config()
-        self._previous = config.get(self._KEY)
-        config[self._KEY] = self
-
-    def withdraw(self) -> None:
-        """No more."""
-        config = self._config()
-        if config.get(self._KEY) is self:
-            config[self._KEY] = self._previous
-
-    @staticmethod
-    def _config() -> dict[str, Any]:
-        config = getattr(multiprocessing.current_process(), "_config", None)
-        return config if isinstance(config, dict) else {}
-
-    def __reduce__(self) -> Any:
-        address = self._address()
-        # Were it pickled all the same, the process could not be started at all.
-        if isinstance(address, QueueAddress) and is_for_forks_only(address.queue):
-            address = None
-            tell(
-                "a process that is spawned does not log to the session, whose queue only forked"
-                ' ones can have: one of multiprocessing.get_context("spawn") serves both',
-                stacklevel=2,
-            )
-        return _admit, (address,)
-
-
-def _admit(address: str | QueueAddress | None) -> Passport:
-    attach_if_possible(address)
-    return Passport(lambda: address)
 
 
 # -- the decorator --------------------------------------------------------------------

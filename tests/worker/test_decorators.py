@@ -12,7 +12,8 @@ import jobs
 import pytest
 
 import mplogging
-from mplogging._worker.decorators import Initializer, Passport, Wrapped
+from mplogging._worker.decorators import Initializer, Wrapped
+from mplogging._worker.passport import Passport
 
 
 def test_worker_keeps_what_the_function_is():
@@ -158,9 +159,10 @@ def test_without_the_private_name_nothing_happens(monkeypatch):
     class Process:
         pass
 
-    monkeypatch.setattr(multiprocessing, "current_process", Process)
+    monkeypatch.setattr(multiprocessing.process, "current_process", Process)
     passport = Passport(lambda: "nowhere")
     passport.issue()
+    assert not hasattr(Process(), "_config")
     passport.withdraw()
 
 
