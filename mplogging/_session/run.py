@@ -34,6 +34,7 @@ from .._worker.attaching import (
 )
 from .._worker.channels import Channel, QueueAddress, QueueChannel
 from .._worker.config import Config, pickled
+from .._worker.formatting import changes
 from .._worker.passport import Passport
 from .alone import Alone
 from .console import tell_of_silence
@@ -232,6 +233,7 @@ class Run:
             process=this_process(),
             captures_warnings=self._settings.captures_warnings,
             levels=levels,
+            formatting=changes(),
         )
 
     def _publish(self) -> str | QueueAddress:
@@ -247,10 +249,10 @@ class Run:
         if attachment is None or self.pid != os.getpid():
             return self.address
         with self._renewing:
-            levels = Levels.now()
-            is_new = levels != self._config.levels
+            config = self._config._replace(levels=Levels.now(), formatting=changes())
+            is_new = config != self._config
             if is_new or not (self._journal is None or self._journal.is_there()):
-                self._config = attachment.config = self._config._replace(levels=levels)
+                self._config = attachment.config = config
                 with contextlib.suppress(OSError, SessionError):  # nobody can attach then
                     self.address = attachment.address = address = self._publish()
                     if isinstance(address, str):

@@ -1,7 +1,7 @@
 """In the process that logs: from the root logger to the wire.
 
     attaching    this process belongs to a session: its root logger leads there
-      │            config: what the session wants of it
+      │            config: what the session wants of it; formatting: how lines are made
       ▼
     record ─ handler.SessionHandler ─ (kind, created, payload) ─ channels ═══ the session
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
+from .formatting import adopt
 
 
 class Config(NamedTuple):
@@ -23,13 +25,14 @@ class Config(NamedTuple):
     process: str  # of the session, see `_wire.processes`
     captures_warnings: bool
     levels: Levels
+    formatting: Mapping[str, bytes | None]  # as `formatting.changes` has it
 
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""
         if self.bare_file is None:
             return None, True
         file: DatedFileHandler
-        if self.file is not None:
+        if self.file is not None and adopt(self.formatting):
             try:
                 file = pickle.loads(self.file)
                 return file, True
