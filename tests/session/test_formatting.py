@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import time
 
 import pytest
 import tree_jobs
@@ -44,3 +46,41 @@ def test_what_cannot_travel(session, tmp_path, monkeypatch, in_worker):
         assert lines_in(tmp_path) == ["some time the parent"]
         in_worker(tree_jobs.say_at, ("", logging.INFO, "a worker"))
     assert lines_in(tmp_path) == ["some time the parent", "some time a worker"]
+
+
+def log_at_the_epoch(word):
+    record = {"levelno": logging.INFO, "created": 0.0, "msecs": 0.0, "msg": word}
+    logging.getLogger().handle(logging.makeLogRecord(record))
+
+
+@pytest.fixture
+def set_zone(monkeypatch):
+    """Sets the time zone, as Django does; it is put back."""
+
+    def set_it(zone):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield set_it
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_time_zone_that_is_set_within_the_session(tmp_path, set_zone, method):
+    """Lines, and the files that they go to, are by the new one at once."""
+    set_zone("UTC")
+    with mplogging.LogSession(tmp_path / "logs" / "app.log", format=FORMAT, when="H") as session:
+        log_at_the_epoch("before")
+        assert session.flush(10)
+        set_zone("Asia/Tokyo")
+        log_at_the_epoch("after")
+        context = multiprocessing.get_context(method)
+        worker = context.Process(target=log_at_the_epoch, args=("a worker",))
+        worker.start()
+        worker.join()
+    assert {name: text for name, text in texts(tmp_path / "logs").items() if text} == {
+        "app.log.1970-01-01_00": "1970-01-01 00:00:00,000 before\n",
+        "app.log.1970-01-01_09":
+            "1970-01-01 09:00:00,000 after\n1970-01-01 09:00:00,000 a worker\n",
+    }
