@@ -19,6 +19,9 @@ from ._errors import (
 from ._file.handler import DatedFileHandler
 from ._queues.handler import QueueHandler
 from ._queues.listener import QueueListener
+from ._reading.entry import Entry
+from ._reading.positions import Missed
+from ._reading.reader import LogReader
 from ._session.session import LogSession, current_session
 from ._session.stats import SessionStats
 from ._worker.attaching import attach
@@ -29,9 +32,12 @@ __version__ = "0.2.0"
 __all__ = [
     "ConfigError",
     "DatedFileHandler",
+    "Entry",
+    "LogReader",
     "LogSession",
     "MPLoggingError",
     "MPLoggingWarning",
+    "Missed",
     "QueueHandler",
     "QueueListener",
     "SessionClosedError",

@@ -17,10 +17,13 @@ MAY_IMPORT = {
     "_file": (GROUND,),
     "_queues": (GROUND, "_file"),
     "_wire": (GROUND,),
+    "_reading": (GROUND, "_file"),
     "_delivery": (GROUND, "_file", "_wire"),
     "_worker": (GROUND, "_file", "_wire", "_delivery"),
     "_session": (GROUND, "_file", "_wire", "_delivery", "_worker"),
-    "_commands": (GROUND, "_file", "_wire", "_delivery", "_worker", "_session"),
+    "_commands": (
+        GROUND, "_file", "_wire", "_reading", "_delivery", "_worker", "_session",
+    ),
 }
 GROUND_FLOOR = (
     "_errors", "_event", "_closing", "_numbers", "_levels", "_unmade", "_records", "_lock",
