@@ -8,6 +8,9 @@
 of unrelated processes.
 """
 
+import importlib as _importlib
+import typing as _typing
+
 from ._errors import (
     ConfigError,
     MPLoggingError,
@@ -19,13 +22,18 @@ from ._errors import (
 from ._file.handler import DatedFileHandler
 from ._queues.handler import QueueHandler
 from ._queues.listener import QueueListener
-from ._reading.entry import Entry
-from ._reading.positions import Missed
-from ._reading.reader import LogReader
 from ._session.session import LogSession, current_session
 from ._session.stats import SessionStats
 from ._worker.attaching import attach
 from ._worker.decorators import worker
+
+if _typing.TYPE_CHECKING:
+    from ._reading.entry import Entry
+    from ._reading.positions import Missed
+    from ._reading.reader import LogReader
+
+# Loaded when they are asked for: each process that logs imports this package.
+_READING = {"Entry": "entry", "LogReader": "reader", "Missed": "positions"}
 
 __version__ = "0.2.0"
 
@@ -51,6 +59,15 @@ __all__ = [
 
 # Users meet these names here, not in the rooms they were made in: in reprs, pickles,
 # tracebacks and `help`.
-for _name in __all__:
+for _name in set(__all__) - set(_READING):
     globals()[_name].__module__ = __name__
 del _name
+
+
+def __getattr__(name: str) -> _typing.Any:
+    if name not in _READING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = _importlib.import_module(f"._reading.{_READING[name]}", __name__)
+    value = globals()[name] = getattr(room, name)
+    value.__module__ = __name__
+    return value

@@ -1,9 +1,13 @@
-"""The command line: one module a command; `mplogging.__main__` parses the arguments.
+"""The command line: one module a command; `mplogging.__main__` calls it.
 
     python -m mplogging run …     ─ run      a session around a program as it stands
                                       beside   which stays, whatever the program sets up
     python -m mplogging recover   ─ recover  what killed sessions have left
     python -m mplogging demo      ─ demo     real work in a real pool
+    python -m mplogging tail …    ─ tail     the end of a log, and what comes to it
+    python -m mplogging stats     ─ stats    who logged how much, and when
+                                      reading, painting   what these two have in common
+    `arguments` says what each takes; `mplogging` is the same as `python -m mplogging`
 
 Rules of this wing:
 - A command uses what any user could use; nothing imports a command.

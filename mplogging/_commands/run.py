@@ -40,7 +40,7 @@ def script_within(
     except (SyntaxError, ValueError) as error:
         sys.excepthook(type(error), error.with_traceback(None), None)
         return lambda: 1
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+    if not _is_safe_path():
         sys.path[0] = os.path.dirname(path)
     sys.argv[:] = [script, *arguments]
     # Spawned children run this file again under another name, and so find its functions.
@@ -61,6 +61,8 @@ def module_within(
     Raises:
         ConfigError: There is no such module, or the log can't be opened.
     """
+    if not _is_safe_path():
+        sys.path[0] = os.getcwd()  # as Python has it for -m, but not for a console script
     # Of a name with dots the parents are imported to find it: that is for the session.
     top = name.partition(".")[0]
     if not top or top not in sys.modules and importlib.util.find_spec(top) is None:
@@ -81,6 +83,10 @@ def module_within(
         return code, module
 
     return functools.partial(_executed, find)
+
+
+def _is_safe_path() -> bool:
+    return bool(getattr(sys.flags, "safe_path", sys.flags.isolated))
 
 
 def _executed(find: Callable[[], tuple[CodeType, types.ModuleType]]) -> int:
@@ -151,8 +157,12 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
 
 def _is_ours(trace: TracebackType) -> bool:
     name = str(trace.tb_frame.f_globals.get("__name__"))
-    is_entry = trace.tb_frame.f_code.co_filename == _ENTRY  # it was `__main__` too
+    is_entry = trace.tb_frame.f_code.co_filename in _ENTRIES  # they were `__main__` too
     return is_entry or name.partition(".")[0] in _OURS or name == "contextlib"
 
 
-_ENTRY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__main__.py")
+# `python -m mplogging`, and the console script, before it is put out of the program's sight.
+_ENTRIES = (
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__main__.py"),
+    sys.argv[0],
+)

@@ -132,21 +132,25 @@ class Reader:
 
     def count_unread(self, is_read: bool = False) -> int:
         """How many records that are; with `is_read`, only those that the log has refused."""
+        return sum(
+            len(run.lines) if self._file else sum(event.kind == RECORD for event in run.events)
+            for run in self._unread_runs(is_read)
+        )
+
+    def unread_lines(self) -> list[bytes]:
+        """The lines of these records."""
+        return [line for run in self._unread_runs(False) for line in run.lines]
+
+    def _unread_runs(self, is_read: bool) -> list[Run]:
         stretches = list(self.note.passed_over)
         if not is_read:
             stretches += [
                 Stretch(number, offset, self._segments.size(number))
                 for number, offset in self.note.places.items()
             ]
-        return sum(
-            len(run.lines) if self._file else sum(event.kind == RECORD for event in run.events)
-            for stretch in stretches
-            for run in self._all_runs(stretch)
-        )
-
-    def _all_runs(self, stretch: Stretch) -> list[Run]:
         return [
             self._segments.framing.decode(part.data, *EVER, is_final=True)
+            for stretch in stretches
             for part in self._segments.parts(stretch, _READ_BYTES)
         ]
 

@@ -108,6 +108,32 @@ def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recov
         place.close()
 
 
+def remains(path: str) -> tuple[str, list[bytes]]:
+    """The name of a dead session's log, and the lines in its journal; changes nothing.
+
+    Both are empty of a session that lives, or that can't be read. One that was killed as
+    it wrote to its log may have written some of these lines.
+    """
+    nothing: tuple[str, list[bytes]] = "", []
+    if is_open_here(path):
+        return nothing
+    try:
+        place = Place.open(path)
+    except MPLoggingError:
+        return nothing
+    try:
+        if not place.try_reader_lock() or place.is_held():
+            return nothing
+        settings = json.loads(place.read_recovery())["file"]
+        with contextlib.closing(Reader(place, Delivery(None))) as reader:
+            reader.look()
+            return str(settings["filename"]), reader.unread_lines()
+    except (OSError, ValueError, LookupError, TypeError, MPLoggingError):
+        return nothing
+    finally:
+        place.close()
+
+
 def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
     described = _description(place)
     if described is None:

@@ -42,6 +42,7 @@ _LEVEL_WITHIN = re.compile(
     r"\b(DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|debug|info|warning|error|critical)\b"
 )
 _LEVEL_WINDOW = 120
+_json = json.JSONDecoder()
 _DIGITS = dict.fromkeys("YmdHMSfjIyVGuUWw", r"\d{1,4}")
 # As python-json-logger, structlog and their like call them; the first that is there.
 _JSON_NAMES = {
@@ -147,7 +148,7 @@ class LineParser:
 
     def _of_json(self, text: str) -> Fields:
         try:
-            given = json.loads(text)
+            given, _ = _json.raw_decode(text)  # lines that are no JSON may follow
         except ValueError:
             return {"message": text}
         fields: Fields = dict(given)

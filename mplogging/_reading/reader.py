@@ -110,6 +110,10 @@ class LogReader:
         self._begin_once()
         return self._positions.dump()
 
+    def files(self) -> list[str]:
+        """The plain names of the log's files that are there now, the oldest first."""
+        return [source.path for source in self._files.found()]
+
     def close(self) -> None:
         """End an iteration that follows, from another thread too."""
         self._closed.set()

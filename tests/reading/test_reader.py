@@ -11,11 +11,10 @@ import time
 
 import pytest
 from conftest import eventually
+from past_logs import FORMAT, HOUR, START, handler, messages, record, write
 
 import mplogging
 from mplogging import ConfigError, LogReader, MPLoggingWarning
-
-from .logs import FORMAT, HOUR, START, handler, messages, record, write
 
 
 def compress(path) -> None:
