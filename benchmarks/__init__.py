@@ -47,4 +47,6 @@ How it is cut, each importing from those above it:
 ``results``   values by round, their medians and ratios
 ``report``    text, rst and plots
 ``goals``     the figures that are aimed at, and those reached
+
+Reading a log back is measured by itself: ``python -m benchmarks.reading``.
 """

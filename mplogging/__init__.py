@@ -20,6 +20,7 @@ from ._errors import (
     UnsafeSessionError,
 )
 from ._file.handler import DatedFileHandler
+from ._limit import RateLimit
 from ._queues.handler import QueueHandler
 from ._queues.listener import QueueListener
 from ._session.session import LogSession, current_session
@@ -48,6 +49,7 @@ __all__ = [
     "Missed",
     "QueueHandler",
     "QueueListener",
+    "RateLimit",
     "SessionClosedError",
     "SessionError",
     "SessionStats",

@@ -134,7 +134,10 @@ class Delivery:
 
     def warn(self, text: str, *args: object) -> None:
         """Log a warning of mplogging's own, to the file and the handlers."""
-        record = own_record(logging.WARNING, text, *args)
+        self.tell(own_record(logging.WARNING, text, *args))
+
+    def tell(self, record: logging.LogRecord) -> None:
+        """The same of any record of our own."""
         if self.file is not None:
             try:
                 self.write_own(record.created, self.file.line(record))

@@ -23,6 +23,7 @@ from .._delivery.delivery import Delivery
 from .._errors import MPLoggingWarning, SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
+from .._limit import take_all_held
 from .._wire.place import ENVIRONMENT
 from .._wire.processes import this_process
 from .._worker.attaching import (
@@ -333,6 +334,8 @@ class Run:
         if is_ended and not listener.is_settled:
             for pid, dropped in self._journal.drops() if self._journal is not None else ():
                 self._delivery.settle_drops(pid, dropped)
+            for held in take_all_held():
+                self._delivery.tell(held)
             self._delivery.sum_up()
         self._unfinished.update(self._outputs.finish_handlers(self._deadline))
         if is_ended and not listener.is_settled:

@@ -13,6 +13,7 @@ import sys
 from typing import Any, Callable
 
 from .._errors import ConfigError, SessionClosedError, SessionError, tell
+from .._limit import tell_all_held
 from .._wire.place import ENVIRONMENT
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
@@ -265,6 +266,7 @@ def _leave() -> None:
         return
     if not _attached.is_in_place:
         warn_of_set_up(stacklevel=2)
+    tell_all_held()
     _attached.handler.leave()
 
 
