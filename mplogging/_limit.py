@@ -11,6 +11,7 @@ import atexit
 import collections
 import logging
 import os
+import re
 import weakref
 from collections.abc import Hashable
 from threading import RLock
@@ -24,11 +25,13 @@ from ._records import own_record
 # is forgotten before its time.
 _MOST_KINDS = 10_000
 _SHOWN = 200
+_NUMBER = re.compile(r"%d|\d+")
 _MARK = "mplogging_held_back"
 
 
 def _message(record: logging.LogRecord) -> Hashable:
-    text = record.msg if isinstance(record.msg, str) else type(record.msg)
+    # A record that has come from another process has its arguments put in already.
+    text = _NUMBER.sub("#", record.msg) if isinstance(record.msg, str) else type(record.msg)
     return record.name, record.levelno, text
 
 
@@ -60,9 +63,10 @@ class RateLimit(logging.Filter):
     Args:
         records: How many of a kind may pass; 1 or more.
         seconds: In how long a time, from the first of them on; or a timedelta.
-        per: What makes records one kind: "message" (the same logger, level and message
-            before its arguments are put in), "place" (the same line of the source),
-            "logger", or "all" for no difference.
+        per: What makes records one kind: "message" (the same logger, level and message,
+            whatever the numbers in it; in the process that logs, before its arguments are
+            put in), "place" (the same line of the source), "logger", or "all" for no
+            difference.
 
     Raises:
         ConfigError: An argument has a value that cannot work.

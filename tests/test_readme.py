@@ -24,6 +24,7 @@ EXPECTED = [
     (1, "hello from another program"),
     (3, "number 2"),
     (3, "three"),
+    (6, "995 more were held back within 60 s"),
     (10, "number 9"),
     (10, "number 9"),
     (1, "this line is in"),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cached_property
 from typing import Any, Callable
+
+from .._file.compression import ALGORITHMS
 
 
 class Entry:
@@ -28,6 +31,14 @@ class Entry:
         self.offset = offset
         self.end = end
         self._parse = parse
+
+    @property
+    def id(self) -> str:
+        """What tells it from every other of the log: its file's plain name, and its offset."""
+        name = os.path.basename(self.path)
+        for algorithm in ALGORITHMS:
+            name = name[: -len(algorithm) - 1] if name.endswith(f".{algorithm}") else name
+        return f"{name}:{self.offset}"
 
     @cached_property
     def fields(self) -> dict[str, Any]:

@@ -302,21 +302,35 @@ def test_following_sees_whatever_comes(tmp_path):
 
 def test_readers_beside_writers(context, tmp_path):
     """One that follows, and one that resumes from its cursor, miss and repeat nothing."""
+    read_beside(context, tmp_path, 1000)
+
+
+@pytest.mark.soak
+def test_readers_beside_writers_for_long(context, tmp_path):
+    """While the files are compressed, too."""
+    read_beside(context, tmp_path, 150_000, compress="gz", compressAfter=0.2)
+    assert sum(name.endswith(".gz") for name in os.listdir(tmp_path)) > 2
+
+
+def read_beside(context, directory, count, **settings):
     met, resumed = [], []
+    options = {"when": "S", "suffix": "%Y%m%d-%H%M%S"}
     with mplogging.LogSession(
-        tmp_path / "app.log", when="S", maxBytes=20_000, format="%(asctime)s %(message)s"
-    ):
-        reader = LogReader(tmp_path / "app.log", when="S", follow=True)
+        directory / "app.log", maxBytes=20_000, format="%(asctime)s %(message)s",
+        **options, **settings,
+    ):  # fmt: skip
+        reader = LogReader(directory / "app.log", follow=True, **options)
         thread = threading.Thread(target=lambda: met.extend(entry.text for entry in reader))
         thread.start()
         workers = [
-            context.Process(target=_work, args=(number,), daemon=True) for number in range(2)
+            context.Process(target=_work, args=(number, count), daemon=True)
+            for number in range(2)
         ]
         for worker in workers:
             worker.start()
-        cursor = LogReader(tmp_path / "app.log", when="S").cursor
+        cursor = LogReader(directory / "app.log", **options).cursor
         while any(worker.is_alive() for worker in workers):
-            again = LogReader(tmp_path / "app.log", when="S", cursor=cursor)
+            again = LogReader(directory / "app.log", cursor=cursor, **options)
             for entry in again:
                 resumed.append(entry.text)
                 if len(resumed) % 100 == 0:
@@ -326,21 +340,18 @@ def test_readers_beside_writers(context, tmp_path):
             worker.join()
             worker.close()
     resumed += [
-        entry.text for entry in LogReader(tmp_path / "app.log", when="S", cursor=cursor)
+        entry.text for entry in LogReader(directory / "app.log", cursor=cursor, **options)
     ]
-    eventually(lambda: len(met) >= 2000)
+    eventually(lambda: len(met) >= 2 * count)
     reader.close()
     thread.join()
+    expected = sorted(f"{worker} {number} " for worker in range(2) for number in range(count))
     for found in (met, resumed):
-        assert sorted(text.split()[2:] for text in found) == sorted(
-            [str(worker), str(number), "x" * 50]
-            for worker in range(2)
-            for number in range(1000)
-        )
+        assert sorted(text[24:].rstrip("x") for text in found) == expected
 
 
-def _work(worker):
-    for number in range(1000):
+def _work(worker, count):
+    for number in range(count):
         logging.info("%d %d %s", worker, number, "x" * 50)
 
 
