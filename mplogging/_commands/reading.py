@@ -36,20 +36,28 @@ def reader_options(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check_is_there(reader: LogReader, filename: str) -> None:
-    """Refuse a log without files.
+def reader_of(filename: str, must_exist: bool, **arguments: Any) -> LogReader:
+    """A reader of the log of that name.
 
     Raises:
-        ConfigError: There is none; says which there are.
+        ConfigError: An argument can't work, or there is no such log; says which there are.
     """
-    if reader.files():
-        return
-    directory = os.path.dirname(filename) or "."
+    if os.path.isdir(filename):
+        raise ConfigError(f"FILE must name a log, got the directory {filename!r}: "
+                          f"{_told_of(filename)}")  # fmt: skip
+    reader = LogReader(filename, **arguments)
+    if must_exist and not reader.files():
+        told = _told_of(os.path.dirname(filename) or ".")
+        raise ConfigError(f"there is no log {filename!r}: {told}")
+    return reader
+
+
+def _told_of(directory: str) -> str:
+    """Which logs are in there."""
     try:
         names = os.listdir(directory)
     except OSError:
-        raise ConfigError(f"there is no log {filename!r}: no directory {directory!r}") from None
+        return f"no directory {directory!r}"
     dated = (_DATED.fullmatch(name) for name in names if not name.startswith("."))
     logs = sorted({os.path.join(directory, found[1]) for found in dated if found})
-    there = f"there are {', '.join(logs)}" if logs else f"there is none in {directory!r}"
-    raise ConfigError(f"there is no log {filename!r}: {there}")
+    return f"there are {', '.join(logs)}" if logs else f"there is none in {directory!r}"

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 from .._errors import ConfigError
 from .._reading.entry import Entry
-from .._reading.reader import LogReader
 from .painting import Painter
-from .reading import DEFAULT_FILE, add_reading_options, check_is_there, reader_options
+from .reading import DEFAULT_FILE, add_reading_options, reader_of, reader_options
 
 _MOST_ROWS = 20
 _BAR = 40
@@ -131,8 +130,7 @@ def stats(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: An option can't work, or there is no such log.
     """
-    reader = LogReader(options.file, **reader_options(options))
-    check_is_there(reader, options.file)
+    reader = reader_of(options.file, must_exist=True, **reader_options(options))
     counts = Counts()
     for entry in reader:
         counts.add(entry)

@@ -20,7 +20,7 @@ from .._reading.entry import Entry
 from .._reading.reader import LogReader
 from .._wire.where import leftovers
 from .painting import Painter
-from .reading import DEFAULT_FILE, add_reading_options, check_is_there, reader_options
+from .reading import DEFAULT_FILE, add_reading_options, reader_of, reader_options
 
 _LINES = 20
 _LOOK_SECONDS = 0.1
@@ -78,10 +78,8 @@ def tail(options: argparse.Namespace) -> int:
     for file in files:
         cursor = cursors.get(os.path.abspath(file))
         last = None if cursor is not None else count
-        reader = LogReader(file, cursor=cursor, last=last, **arguments)
-        if not options.follow and cursor is None:
-            check_is_there(reader, file)
-        readers.append(reader)
+        must_exist = not options.follow and cursor is None
+        readers.append(reader_of(file, must_exist, cursor=cursor, last=last, **arguments))
     painter = Painter(sys.stdout)
     shown = 0
     unsaid: collections.Counter[str] = collections.Counter()

@@ -147,8 +147,8 @@ def _guessed(filename: str | os.PathLike[str], suffix: str | None) -> LogFiles |
         try:
             names = FileNames(filename, calendar, suffix)
         except ConfigError:
-            if when == _GUESSES[-1] and not kinds and not _has_directives(filename, suffix):
-                raise
+            if not (suffix is not None or _has_directives(filename)):
+                raise  # it is no name at all
             continue
         kinds.append(names)
         if names.stable is None or suffix is not None:
@@ -156,8 +156,8 @@ def _guessed(filename: str | os.PathLike[str], suffix: str | None) -> LogFiles |
     return LogFiles(kinds, slack=_GUESS_SECONDS) if kinds else None
 
 
-def _has_directives(filename: str | os.PathLike[str], suffix: str | None) -> bool:
-    return suffix is not None or "%" in os.fspath(filename)
+def _has_directives(filename: object) -> bool:
+    return isinstance(filename, (str, os.PathLike)) and "%" in str(os.fspath(filename))
 
 
 def _single(filename: str | os.PathLike[str]) -> str:

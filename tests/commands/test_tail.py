@@ -114,6 +114,7 @@ def test_tail_of_nothing(run, log):
         (["tail", "--format", "%(x", "app.log"], "'%(x'"),
         (["tail", "--cursor", "app.log.2026-11-24_10", "app.log"], "--cursor"),
         (["stats", "missing/app.log"], "no directory 'missing'"),
+        (["stats", "."], "got the directory '.': there are ./app.log"),
     ],
 )
 def test_a_wrong_call_says_what_would_be_right(run, log, arguments, said):

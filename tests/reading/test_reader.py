@@ -378,6 +378,23 @@ def test_bad_arguments(tmp_path, arguments, said):
         LogReader(tmp_path / "app.log", **arguments)
 
 
+@pytest.mark.parametrize("filename", [7, None, b"app.log", "", "."])
+def test_names_that_are_none(filename):
+    """Are refused as the handler refuses them."""
+    with pytest.raises(ConfigError, match="filename"):
+        LogReader(filename)
+
+
+def test_lines_that_have_no_end(tmp_path):
+    """A handler whose lines end otherwise is refused."""
+
+    class Odd(mplogging.DatedFileHandler):
+        terminator = "\0"
+
+    with pytest.raises(ConfigError, match="line feed"):
+        LogReader(Odd(tmp_path / "app.log", delay=True))
+
+
 def test_times_of_those_who_ask(tmp_path):
     """A moment may be given in many ways."""
     made = handler(tmp_path)
