@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import importlib
 import logging
 import os
+import sys
 import threading
 import time
 
@@ -406,3 +408,30 @@ def test_times_of_those_who_ask(tmp_path):
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 3600)),
     ):
         assert messages(LogReader(made, since=since)) == ["new"], since
+
+
+def test_zstandard_files(tmp_path):
+    """Are read where there is a module for it, and else named with what it takes."""
+    made = log(tmp_path, 2)
+    first = tmp_path / min(os.listdir(tmp_path))
+    try:
+        module = importlib.import_module("compression.zstd")
+    except ImportError:
+        module = pytest.importorskip("zstandard")
+    with module.open(f"{first}.zst", "wb") as file:
+        file.write(first.read_bytes())
+    first.unlink()
+    assert messages(LogReader(made)) == numbers(0, 1)
+    assert messages(LogReader(made, last=2)) == numbers(0, 1)
+
+
+def test_a_compression_that_nothing_here_reads(tmp_path, monkeypatch):
+    """Is said, with the way out; what is newer is read all the same."""
+    made = log(tmp_path, 2)
+    first = tmp_path / min(os.listdir(tmp_path))
+    os.rename(first, f"{first}.zst")
+    for module in ("compression.zstd", "zstandard"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match="zstandard"):
+        messages(LogReader(made))
+    assert messages(LogReader(made, last=1)) == numbers(1)
