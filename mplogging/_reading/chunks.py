@@ -10,7 +10,8 @@ from typing import IO, Callable, NamedTuple
 from .opening import Opened, go_to
 from .shapes import Shape
 
-_FIRST_BYTES = 1 << 16
+# So much stays in the processor's caches, which makes a search twice as fast as with 1 MiB.
+_READ_BYTES = 1 << 16
 _MOST_BYTES = 1 << 20
 # An entry that is larger is handed out in pieces.
 _LARGEST_ENTRY = 64 << 20
@@ -34,16 +35,16 @@ def chunks_from(
     What has no line end yet is left, except in a file to which nothing is added.
     """
     go_to(opened, offset)
-    size = _FIRST_BYTES
     pending = b""
     shape: Shape | None = None
-    while block := opened.file.read(size):
-        size = _MOST_BYTES
+    # As much again of a large entry, so that to look through it takes no square of its size.
+    while block := opened.file.read(max(_READ_BYTES, len(pending))):
         pending += block
         shape = shape or shape_of(pending)
-        end = shape.last(pending[: pending.rfind(b"\n") + 1])
+        whole = pending.rfind(b"\n") + 1
+        end = shape.last(pending, whole)
         if end == 0 and len(pending) >= _LARGEST_ENTRY:
-            end = pending.rfind(b"\n") + 1
+            end = whole
         if end:
             yield Chunk(offset, pending[:end])
             offset, pending = offset + end, pending[end:]
@@ -62,8 +63,8 @@ def _settled(file: IO[bytes], pending: bytes, shape: Shape) -> bytes:
         time.sleep(_QUIET_SECONDS)
         if more := file.read(_MOST_BYTES):
             # The next entry has begun, or else the rest of this one is still to come.
-            whole = (pending + more)[: (pending + more).rfind(b"\n") + 1]
-            return whole[: shape.last(whole)]
+            pending += more
+            return pending[: shape.last(pending, pending.rfind(b"\n") + 1)]
     return pending[: pending.rfind(b"\n") + 1]
 
 
@@ -71,7 +72,7 @@ def chunks_before(
     file: IO[bytes], end: int, shape_of: Callable[[bytes], Shape]
 ) -> Iterator[Chunk]:
     """The same of a plain file, from this end of a line on back to its beginning."""
-    size = _FIRST_BYTES
+    size = _READ_BYTES
     rest = b""  # what begins no entry as far as that is known
     shape: Shape | None = None
     while end > 0:
@@ -92,7 +93,7 @@ def last_line_end(file: IO[bytes]) -> int:
     """Where the last whole line of a plain file ends, 0 if there is none."""
     end = os.fstat(file.fileno()).st_size
     while end > 0:
-        begin = max(0, end - _FIRST_BYTES)
+        begin = max(0, end - _READ_BYTES)
         found = read_at(file, begin, end - begin).rfind(b"\n")
         if found >= 0:
             return begin + found + 1

@@ -29,11 +29,19 @@ class Missed(NamedTuple):
         return f"{self.path}: {size} bytes could not be read: {self.why}"
 
 
-class _Place(NamedTuple):
-    offset: int  # all before it has been read
-    seen: int  # bytes that the file was seen to have, or _UNKNOWN of a compressed one
-    start: float  # as in Source
-    part: int
+class _Place:
+    """How far one file has been read. It is changed for each entry: a tuple takes longer."""
+
+    __slots__ = ("offset", "part", "seen", "start")
+
+    def __init__(self, offset: int, seen: int, start: float, part: int) -> None:
+        self.offset = offset  # all before it has been read
+        self.seen = seen  # bytes that the file was seen to have, or _UNKNOWN of a compressed one
+        self.start, self.part = start, part  # as in Source
+
+    def plain(self) -> list[float]:
+        """What it is made of."""
+        return [self.offset, self.seen, self.start, self.part]
 
 
 class Positions:
@@ -57,7 +65,8 @@ class Positions:
 
     def dump(self) -> str:
         """All places, as text."""
-        return json.dumps({"version": _VERSION, "files": self._places}, separators=(",", ":"))
+        files = {name: place.plain() for name, place in self._places.items()}
+        return json.dumps({"version": _VERSION, "files": files}, separators=(",", ":"))
 
     def offset(self, source: Source) -> int:
         """Where to read on."""
@@ -67,8 +76,12 @@ class Positions:
     def advance(self, source: Source, offset: int) -> None:
         """All before this offset has been read; SEALED for a compressed file's end."""
         place = self._places.get(source.name)
-        seen = max(offset, place.seen if place else 0)
-        self._places[source.name] = _Place(offset, seen, source.start, source.part)
+        if place is None:
+            self._places[source.name] = _Place(offset, offset, source.start, source.part)
+            return
+        place.offset = offset
+        if offset > place.seen:
+            place.seen = offset
 
     def due(self, sources: list[Source]) -> Iterator[Source]:
         """Those of which something has not been read."""
@@ -101,7 +114,8 @@ class Positions:
     def _look_for_gone(self, sources: list[Source]) -> None:
         there = {source.name for source in sources}
         self._look_for_gaps(source for source in sources if source.name not in self._places)
-        newest = max(self._places, key=lambda name: self._places[name][2:], default="")
+        places = self._places
+        newest = max(places, key=lambda name: places[name].plain()[2:], default="")
         for name in [name for name in self._places if name not in there]:
             place = self._places[name]
             source = Source(place.start, place.part, name, self._path(name), "")

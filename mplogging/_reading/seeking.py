@@ -66,7 +66,7 @@ def offset_since(source: Source, since: float, shape_of: ShapeOf, selection: Sel
             whole = data[first : data.rfind(b"\n") + 1] if first >= 0 else b""
             times = selection.times_in(whole, shape)
             if times and max(times) < since - DISORDER_SECONDS:
-                begin = middle + first + shape.last(whole)
+                begin = middle + first + shape.last(whole, len(whole))
             else:
                 end = middle
         return begin

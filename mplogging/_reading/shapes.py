@@ -41,9 +41,8 @@ class Shape:
         found = self._after_line.search(data)
         return found.end() if found else -1
 
-    def last(self, data: bytes) -> int:
-        """The last beginning; 0 if there is none but the first line's."""
-        end = len(data)
+    def last(self, data: bytes, end: int) -> int:
+        """The last beginning before this end of a line; 0 if only the first line is one."""
         while (end := data.rfind(b"\n", 0, end - 1) + 1) > 0:
             if self._at.match(data, end):
                 return end
@@ -82,8 +81,8 @@ class PlainShape(Shape):
         starts = self.starts(data)
         return starts[1] if len(starts) > 1 else -1
 
-    def last(self, data: bytes) -> int:
-        return self.starts(data)[-1] if data else 0
+    def last(self, data: bytes, end: int) -> int:
+        return self.starts(data[:end])[-1] if end else 0
 
 
 def _lines(data: bytes) -> list[bytes]:

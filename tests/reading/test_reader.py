@@ -224,6 +224,15 @@ def test_lines_that_belong_to_an_entry(tmp_path):
         assert third.text.endswith("last") and third.created == START + 2
 
 
+def test_an_entry_of_any_size(tmp_path):
+    """Is one, however many lines it has."""
+    made = handler(tmp_path)
+    large = "".join(f"line {number}\n" for number in range(300_000))
+    write(made, record(START, "before"), record(START + 1, large), record(START + 2, "after"))
+    assert messages(LogReader(made)) == ["before", large, "after"]
+    assert messages(LogReader(made, last=2)) == [large, "after"]
+
+
 def test_tracebacks_where_no_line_has_a_time(tmp_path):
     """By how they look."""
     made = handler(tmp_path, "%(message)s")
