@@ -88,6 +88,11 @@ class LineHandler(logging.Handler):
         """True if `line` is all that becomes of a record here: nothing filters, or overrides."""
         return not self.filters and not any(map(self._overrides, _OVERRIDABLE))
 
+    @property
+    def emits_lines(self) -> bool:
+        """True if a record that is not filtered out becomes a line, and nothing else."""
+        return not (self._overrides("emit") or self._overrides("handle"))
+
     def handle(self, record: logging.LogRecord) -> Any:
         """As `Handler.handle`; the standard library's formatting needs no lock."""
         if self._needs_lock or self.filters:

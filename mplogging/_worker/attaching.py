@@ -6,20 +6,36 @@ process, whose records take the same way.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
-from typing import Any, Callable
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, NamedTuple
 
 from .._errors import ConfigError, SessionClosedError, SessionError, tell
+from .._unmade import set_up
 from .._wire.place import ENVIRONMENT
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
 from .handler import QueueHandler
+from .tree import Branch, Tree
+
+
+class End(NamedTuple):
+    """This process's end of the way to a further file of the session."""
+
+    channel: Channel
+    config: Config
+    handler: QueueHandler
 
 
 class Attachment:
-    """This process's place in a session: its root logger, and what was there before."""
+    """This process's place in a session: its loggers, and what was there before.
+
+    Args:
+        ends: Of the further files.
+    """
 
     def __init__(
         self,
@@ -27,6 +43,7 @@ class Attachment:
         channel: Channel,
         config: Config,
         handler: QueueHandler,
+        ends: Sequence[End] = (),
     ) -> None:
         self.address = address
         self.addresses = {address} if isinstance(address, str) else set()
@@ -35,17 +52,57 @@ class Attachment:
         self.channel = channel
         self.config = config
         self.handler = handler
+        self.ends = list(ends)
+        self.tree: Tree | None = None
+        # In the session's process: what a forked child is to have, and what no more.
+        self.see_tree: Callable[[], Mapping[str, Branch]] | None = None
+        self.served: Callable[[], Sequence[logging.Handler]] = list
+        self.branches: Mapping[str, Branch] | None = None  # as seen last, before a fork
         self.follows_forks = True  # do forked children belong to the session too?
         self.session_pid: int | None = None  # set where the session itself runs
-        self.outlets = handler.outlets()
+        self.outlets = [outlet for one in self.root_handlers() for outlet in one.outlets()]
         root = logging.getLogger()
         self._old_handlers = root.handlers
         self._old_level = root.level
         self._old_capture = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
 
+    def handlers(self) -> list[QueueHandler]:
+        """That of each file, in order."""
+        return [self.handler, *(end.handler for end in self.ends)]
+
+    def root_handlers(self) -> list[QueueHandler]:
+        """Those that stand on the root logger."""
+        handlers = self.handlers()
+        return [self.handler, *(handlers[number] for number in self.config.root_lanes)]
+
+    def grow(self, branches: Mapping[str, Branch]) -> None:
+        """Let the named loggers, and levels, be as in the session's process."""
+        self.tree = Tree(branches, self.handlers())
+        self.tree.set_up_root()
+        self.config.levels.apply(self.tree.steps())
+
+    def grow_again(self) -> None:
+        """In a forked child, whose loggers have its parent's handlers."""
+        old = [*self.served(), *self.handlers()]
+        if self.tree is not None:
+            old += self.tree.handlers()
+        for end in self.ends:
+            end.handler.drops.close()
+        self.ends = [
+            end._replace(handler=QueueHandler(end.channel, end.config)) for end in self.ends
+        ]
+        self.handler = QueueHandler(self.channel, self.config)
+        self.install()
+        if self.branches is None:
+            self.branches = self.config.tree or {}
+        self.tree = Tree(self.branches, self.handlers(), inherited=old)
+        self.served, self.see_tree = list, None
+        if self.branches:
+            set_up(self.tree.steps(), is_more=True)
+
     def install(self) -> None:
-        """Let the handler be the root logger's only one."""
-        logging.getLogger().handlers = [self.handler]
+        """Let the root logger have no handlers but ours."""
+        logging.getLogger().handlers = [*self.root_handlers()]
         if self.config.captures_warnings:
             logging.captureWarnings(True)
 
@@ -59,7 +116,9 @@ class Attachment:
         return any(_leads_to_the_same(handler, outlet) for outlet in self.outlets)
 
     def detach(self) -> None:
-        """Put the root logger back as it was."""
+        """Put the loggers back as they were."""
+        if self.tree is not None:
+            self.tree.undo()
         root = logging.getLogger()
         root.handlers = self._old_handlers
         root.setLevel(self._old_level)
@@ -70,6 +129,14 @@ class Attachment:
         """Give up the channel, after `detach`."""
         self.handler.end_channel()
         self.channel.close()
+        for end in self.ends:
+            end.handler.end_channel()
+            end.channel.close()
+
+    def leave(self) -> None:
+        """This process is about to end: what nobody reads any more, it writes."""
+        for handler in self.handlers():
+            handler.leave()
 
 
 def _leads_to_the_same(handler: logging.Handler, other: logging.Handler) -> bool:
@@ -173,22 +240,35 @@ def _attach(address: str | os.PathLike[str] | QueueAddress | None) -> None:
         channel, config = QueueChannel(address.queue), pickle.loads(address.config)
     else:
         channel, config = JournalChannel.open(address)
+    ends: list[End] = []
     try:
         handler = QueueHandler(channel, config)
+        for place in config.lanes:
+            ends.append(_end_at(place))
     except BaseException:
-        channel.close()
+        for other in (channel, *(end.channel for end in ends)):
+            other.close()
         raise
     if _attached is not None:
         _attached.detach()
-        _attached.handler.leave()
+        _attached.leave()
         _attached.close()
-    attachment = Attachment(address, channel, config, handler)
+    attachment = Attachment(address, channel, config, handler, ends)
     attachment.install()
-    config.levels.apply()
+    attachment.grow(config.tree or {})
     set_attached(attachment)
     _see_to_leaving()
     if isinstance(address, str):
         os.environ[ENVIRONMENT] = address  # for the programs that this process starts
+
+
+def _end_at(address: str) -> End:
+    channel, config = JournalChannel.open(address)
+    try:
+        return End(channel, config, QueueHandler(channel, config))
+    except BaseException:
+        channel.close()
+        raise
 
 
 def present_address(address: str | QueueAddress) -> str | QueueAddress:
@@ -206,7 +286,8 @@ def stay_attached() -> None:
         for handler in root.handlers[:]:
             if _attached.has_outlet(handler):
                 root.removeHandler(handler)
-        root.addHandler(_attached.handler)
+        for handler in _attached.root_handlers():
+            root.addHandler(handler)
 
 
 def _add_handler(handler: logging.Handler) -> None:
@@ -222,6 +303,13 @@ def _add_handler(handler: logging.Handler) -> None:
         handler.close()
 
 
+def _before_fork() -> None:
+    """A forked child is to have the named loggers' handlers as they are by now."""
+    if _attached is not None and _attached.see_tree is not None:
+        with contextlib.suppress(Exception):
+            _attached.branches = _attached.see_tree()
+
+
 def _after_fork() -> None:
     """A forked child has its parent's root logger: it gets one of its own."""
     attachment = _attached
@@ -229,8 +317,7 @@ def _after_fork() -> None:
         return
     if attachment.follows_forks:
         attachment.handler.drops.close()
-        attachment.handler = QueueHandler(attachment.channel, attachment.config)
-        attachment.install()
+        attachment.grow_again()
         _see_to_leaving()
     else:
         attachment.detach()
@@ -254,7 +341,7 @@ def _leave() -> None:
         return
     if not _attached.is_in_place:
         warn_of_set_up(stacklevel=2)
-    _attached.handler.leave()
+    _attached.leave()
 
 
 def warn_of_set_up(stacklevel: int) -> None:
@@ -275,4 +362,4 @@ def multiprocessing_util() -> Any:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
@@ -23,6 +24,9 @@ class Config(NamedTuple):
     process: str  # of the session, see `_wire.processes`
     captures_warnings: bool
     levels: Levels
+    lanes: tuple[str, ...] = ()  # where the journals of further files are
+    root_lanes: tuple[int, ...] = ()  # which of these files the root logger has
+    tree: Mapping[str, Any] | None = None  # by name, a `tree.Branch`
 
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""

@@ -11,16 +11,26 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from threading import RLock
-from typing import Any
+from typing import Any, Callable
 
 from .._delivery.direct import DirectWriter
 from .._levels import NEVER
 from .._records import dump_record
 from .._wire.drops import DropCount
-from .._wire.frames import DROPPED, LINE, RECORD, Message, join_record
+from .._wire.frames import (
+    DROPPED,
+    LINE,
+    RECORD,
+    ROUTED,
+    Message,
+    join_record,
+    join_routed,
+)
 from .._wire.writer import Congested, Over, Unsent
 from .channels import Channel, Sender, hello
 from .config import Config
+
+Prepare = Callable[[logging.LogRecord], tuple[int, float, bytes]]
 
 
 class QueueHandler(logging.handlers.QueueHandler):
@@ -32,6 +42,9 @@ class QueueHandler(logging.handlers.QueueHandler):
     Args:
         queue: The channel to the session.
         config: What the session wants.
+
+    Attributes:
+        makes_lines: It makes them just as the session's own process would.
     """
 
     queue: Sender  # type: ignore[assignment]
@@ -40,7 +53,7 @@ class QueueHandler(logging.handlers.QueueHandler):
         self._channel = queue
         self._config = config
         self._file, makes_lines = config.load_file()
-        self._makes_lines = makes_lines
+        self.makes_lines = makes_lines
         self._line_level = NEVER if self._file is None else self._file.level
         self._record_level = config.record_level if makes_lines else 0
         self.drops: DropCount = queue.drop_count()
@@ -80,12 +93,22 @@ class QueueHandler(logging.handlers.QueueHandler):
                 return
             try:
                 self.queue.send(kind, created, payload)
-            except Congested as congested:
-                self._wait_or_drop(record, (kind, created, payload), congested)
-            except Over:
-                self._go_direct((kind, created, payload))
-            except Unsent:
-                self._aside().aside(kind, created, payload)
+            except (Congested, Over, Unsent) as obstacle:
+                self._overcome(obstacle, record, (kind, created, payload))
+        except Exception:
+            self.handleError(record)
+
+    def forward(self, record: logging.LogRecord, prepare: Prepare) -> None:
+        """As `emit`, for a handler elsewhere in the tree: what `prepare` makes is sent."""
+        try:
+            message = prepare(record)
+            if self._aside_writer is not None and self._aside_writer.is_behind():
+                self._aside_writer.aside(*message)
+                return
+            try:
+                self.queue.send(*message)
+            except (Congested, Over, Unsent) as obstacle:
+                self._overcome(obstacle, record, message)
         except Exception:
             self.handleError(record)
 
@@ -99,8 +122,19 @@ class QueueHandler(logging.handlers.QueueHandler):
         if level < self._record_level:
             return LINE, record.created, self.line(record)
         line = b"" if level < self._line_level else self.line(record)
-        is_stand_in = bool(line) and not self._makes_lines
+        is_stand_in = bool(line) and not self.makes_lines
         return RECORD, record.created, join_record(line, dump_record(record), is_stand_in)
+
+    def prepare_line(self, record: logging.LogRecord) -> tuple[int, float, bytes]:
+        """The record as a message to the file alone."""
+        line = self.line(record)
+        if self.makes_lines:
+            return LINE, record.created, line
+        return RECORD, record.created, join_record(line, dump_record(record), is_stand_in=True)
+
+    def prepare_for(self, number: int, record: logging.LogRecord) -> tuple[int, float, bytes]:
+        """The record as a message to one handler of the session's process."""
+        return ROUTED, record.created, join_routed(number, dump_record(record))
 
     def outlets(self) -> list[logging.Handler]:
         """The handlers behind it, as far as this process has them."""
@@ -125,6 +159,19 @@ class QueueHandler(logging.handlers.QueueHandler):
         yield hello(multiprocessing.current_process().name)
         for dropped in self.drops.take():
             yield Message(DROPPED, os.getpid(), dropped.last, dropped.dump())
+
+    def _overcome(
+        self,
+        obstacle: Congested | Over | Unsent,
+        record: logging.LogRecord,
+        message: tuple[int, float, bytes],
+    ) -> None:
+        if isinstance(obstacle, Congested):
+            self._wait_or_drop(record, message, obstacle)
+        elif isinstance(obstacle, Over):
+            self._go_direct(message)
+        else:
+            self._aside().aside(*message)
 
     def _wait_or_drop(
         self,
