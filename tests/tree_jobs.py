@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 
 
@@ -36,3 +37,38 @@ class OnlyOf:
 def say_many(count):
     for number in range(count):
         logging.info("%d", number)
+
+
+request = contextvars.ContextVar("request", default="no request")
+
+
+def with_request(record):
+    """A filter that adds what only the thread that logs knows."""
+    record.request = request.get()
+    return record.request != "none"
+
+
+def say_in_request(name, text):
+    request.set(name)
+    logging.info(text)
+
+
+class Counting:
+    """A filter that counts."""
+
+    count = 0
+
+    def filter(self, record):
+        self.count += 1
+        return True
+
+
+class Texts(logging.Handler):
+    """A handler that keeps what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(self.format(record))

@@ -136,7 +136,11 @@ class Delivery:
         file = self.file
         assert file is not None
         self._tell(problem)
-        verdict: Any = record.levelno >= file.level and file.filter(record)
+        if record.levelno < file.level:
+            return b""
+        if not file.emits_lines:
+            return file.handled(record)
+        verdict: Any = file.filter(record)
         if not verdict:
             return b""
         try:

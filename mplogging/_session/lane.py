@@ -93,6 +93,8 @@ class Lane:
         self.address = self.publish(config)
         handler = ListenerSideHandler(self.channel, config)
         self.handler = handler
+        if self.file is not None:
+            handler.use(self.file)
         self._undo.push(self._close_alone)
         source = self._make_source(handler)
         handler.listener = self.listener = QueueListener(source, self.delivery, self._sidelines)

@@ -20,9 +20,10 @@ from .._delivery.direct import DirectWriter
 from .._delivery.sidelines import Sideline
 from .._errors import SessionError
 from .._event import Event
+from .._file.handler import DatedFileHandler
 from .._wire.frames import Batch, Message
 from .._wire.writer import JournalWriter
-from .._worker.handler import Prepare, QueueHandler
+from .._worker.handler import Prepare, QueueHandler, Rejected
 from .alone import Alone
 from .sources import Source
 
@@ -157,6 +158,11 @@ class ListenerSideHandler(QueueHandler):
     quiet_threads: set[int | None]  # of this session: what they log goes to the file only
     _is_within = False
 
+    def use(self, file: DatedFileHandler) -> None:
+        """Let the filters be the very ones of this file, which may know what they did before."""
+        if self._file is not None and self.makes_lines:
+            self._file.filters = file.filters
+
     def emit(self, record: logging.LogRecord) -> None:
         if not self._has_taken(record, self.prepare):
             super().emit(record)
@@ -175,6 +181,8 @@ class ListenerSideHandler(QueueHandler):
             return False
         try:
             return self.alone.write(_message(prepare(record)))
+        except Rejected:
+            return True
         except Exception:
             self.handleError(record)
             return True
@@ -194,6 +202,8 @@ class ListenerSideHandler(QueueHandler):
             try:
                 message = _message(self.prepare_line(record))
                 self.listener.delivery.deliver(Batch([message]))
+            except Rejected:
+                pass
             except Exception:
                 self.handleError(record)
             finally:
@@ -203,6 +213,8 @@ class ListenerSideHandler(QueueHandler):
         if isinstance(self.queue, JournalWriter):
             try:
                 self.queue.append(*self.prepare_line(record))
+            except Rejected:
+                pass
             except Exception:
                 self.handleError(record)
         else:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import multiprocessing
@@ -31,6 +32,10 @@ from .channels import Channel, Sender, hello
 from .config import Config
 
 Prepare = Callable[[logging.LogRecord], tuple[int, float, bytes]]
+
+
+class Rejected(Exception):
+    """A filter of the file's does not let the record pass."""
 
 
 class QueueHandler(logging.handlers.QueueHandler):
@@ -64,7 +69,7 @@ class QueueHandler(logging.handlers.QueueHandler):
         super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
         self.setLevel(min(self._line_level, config.record_level))
         if self._file is not None:
-            self.line = self._file.line
+            self.line = self._filtered_line if self._file.filters else self._file.line
 
     def createLock(self) -> None:
         """None is made."""
@@ -95,6 +100,8 @@ class QueueHandler(logging.handlers.QueueHandler):
                 self.queue.send(kind, created, payload)
             except (Congested, Over, Unsent) as obstacle:
                 self._overcome(obstacle, record, (kind, created, payload))
+        except Rejected:
+            pass
         except Exception:
             self.handleError(record)
 
@@ -109,6 +116,8 @@ class QueueHandler(logging.handlers.QueueHandler):
                 self.queue.send(*message)
             except (Congested, Over, Unsent) as obstacle:
                 self._overcome(obstacle, record, message)
+        except Rejected:
+            pass
         except Exception:
             self.handleError(record)
 
@@ -121,9 +130,24 @@ class QueueHandler(logging.handlers.QueueHandler):
         level = record.levelno
         if level < self._record_level:
             return LINE, record.created, self.line(record)
-        line = b"" if level < self._line_level else self.line(record)
+        line = b""
+        if level >= self._line_level:
+            with contextlib.suppress(Rejected):
+                line = self.line(record)
         is_stand_in = bool(line) and not self.makes_lines
         return RECORD, record.created, join_record(line, dump_record(record), is_stand_in)
+
+    def _filtered_line(self, record: logging.LogRecord) -> bytes:
+        """As the file's `line`; its filters see the record where it is made.
+
+        Raises:
+            Rejected: One of them does not let it pass.
+        """
+        assert self._file is not None
+        verdict: Any = self._file.filter(record)
+        if not verdict:
+            raise Rejected
+        return self._file.line(verdict if isinstance(verdict, logging.LogRecord) else record)
 
     def prepare_line(self, record: logging.LogRecord) -> tuple[int, float, bytes]:
         """The record as a message to the file alone."""
