@@ -686,7 +686,7 @@ def test_pickling(tmp_path, make, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     for number, twin in enumerate((pickle.loads(pickle.dumps(handler)), copy.copy(handler))):
-        assert (twin.level, twin.maxBytes, twin.name) == (logging.WARNING, 30, "mine")
+        assert (twin.level, twin.maxBytes, twin.name) == (logging.WARNING, 30, None)
         log(twin, str(number))
         twin.close()
     handler.close()
