@@ -72,3 +72,10 @@ class Texts(logging.Handler):
 
     def emit(self, record):
         self.texts.append(self.format(record))
+
+
+def record_with_site(*args, **kwargs):
+    """A record factory."""
+    record = logging.LogRecord(*args, **kwargs)
+    record.site = "ours"
+    return record

@@ -21,15 +21,15 @@ from .._file.handler import DatedFileHandler
 from .._levels import Levels
 from .._wire.place import ENVIRONMENT
 from .._worker.attaching import (
-    Attachment,
-    End,
     attached,
     multiprocessing_util,
     set_attached,
     warn_of_set_up,
 )
+from .._worker.attachment import Attachment, End
 from .._worker.channels import QueueAddress
 from .._worker.decorators import Passport
+from .._worker.factory import FactoryPickle
 from .console import tell_of_silence
 from .formats import tell_of_unknown_fields
 from .lane import Lane
@@ -67,6 +67,7 @@ class Run:
         self._outputs: Outputs | None = None
         self._lanes: list[Lane] = []  # the first one has the root logger's file
         self._tree: ProgramTree | None = None
+        self._factory = FactoryPickle()
         self._attachment: Attachment | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
@@ -209,7 +210,8 @@ class Run:
             lane.handler.quiet_threads = quiet_threads
         main.delivery.routes = outputs.routes
         tree = ProgramTree(outputs, [lane.handler for lane in self._lanes])
-        tree.now()  # what it has to tell is told before warnings are captured
+        for one in (tree, self._factory):
+            one.now()  # what it has to tell is told before warnings are captured
         return tree
 
     def _served(self) -> list[logging.Handler]:
@@ -229,7 +231,9 @@ class Run:
             return self.address
         with self._renewing, contextlib.suppress(OSError, SessionError):  # nobody can attach then
             lanes = tuple(map(self._place_of, self._lanes[1:]))
-            config = self._config._replace(levels=Levels.now(), tree=tree.now(), lanes=lanes)
+            config = self._config._replace(
+                levels=Levels.now(), tree=tree.now(), factory=self._factory.now(), lanes=lanes
+            )
             if config != self._config or not self._lanes[0].is_there():
                 self._config = attachment.config = config
                 self.address = attachment.address = address = self._publish()

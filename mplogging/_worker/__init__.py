@@ -1,7 +1,7 @@
 """In the process that logs: from the root logger to the wire.
 
-    attaching    this process belongs to a session: its root logger leads there
-      │            config: what the session wants of it
+    attaching    this process belongs to a session: its loggers lead there (`attachment`)
+      │            config: what the session wants of it; tree, factory: what the parent has
       ▼
     record ─ handler.QueueHandler ─ (kind, created, payload) ─ channels ═══ the session
 

@@ -27,6 +27,7 @@ class Config(NamedTuple):
     lanes: tuple[str, ...] = ()  # where the journals of further files are
     root_lanes: tuple[int, ...] = ()  # which of these files the root logger has
     tree: Mapping[str, Any] | None = None  # by name, a `tree.Branch`
+    factory: bytes | None = None  # of records, pickled
 
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""

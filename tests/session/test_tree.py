@@ -270,3 +270,27 @@ def test_a_file_on_several_loggers(directory, in_worker):
     assert lines_by_log(directory) == {
         "app": ["audit", "other", "of the parent"], "beside": ["other"],
     }  # fmt: skip
+
+
+# --- the record factory ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_the_record_factory(new_session, directory, in_worker, when):
+    """Its fields are there in every process."""
+    if when == "before":
+        logging.setLogRecordFactory(tree_jobs.record_with_site)
+    with new_session(format="%(site)s %(message)s", level=ERROR) as session:
+        logging.setLogRecordFactory(tree_jobs.record_with_site)
+        assert session.address
+        in_worker(tree_jobs.say_at, ("tree", ERROR, "hello"))
+    assert lines_by_log(directory) == {"app": ["ours hello"]}
+
+
+def test_a_record_factory_that_cannot_travel(new_session):
+    """That is told once, where the session begins."""
+    logging.setLogRecordFactory(lambda *args, **kwargs: logging.LogRecord(*args, **kwargs))
+    with pytest.warns(mplogging.MPLoggingWarning, match="the record factory .* can't be") as told:
+        with new_session() as session:
+            assert session.address
+    assert len(told) == 1
