@@ -79,3 +79,10 @@ def record_with_site(*args, **kwargs):
     record = logging.LogRecord(*args, **kwargs)
     record.site = "ours"
     return record
+
+
+def say_when_told(connection, name):
+    """Log at INFO what comes, until it is None; tell when it is done."""
+    while (text := connection.recv()) is not None:
+        logging.getLogger(name).info(text)
+        connection.send(text)

@@ -78,6 +78,7 @@ class Lane:
         return Config(
             file=None if file is None else pickled(file),
             bare_file=None if file is None else pickle.dumps(file.bare_copy()),
+            line_level=self.line_level(),
             record_level=record_level,
             drop_below=self._settings.drop_below,
             capacity_bytes=0 if journal is None else journal.capacity_bytes,
@@ -120,6 +121,10 @@ class Lane:
             assert isinstance(self.channel, QueueChannel)
             return QueueAddress(self.channel.queue, pickle.dumps(config), self._token)
         return self._journal.publish(config)
+
+    def line_level(self) -> int:
+        """From which on the file wants lines."""
+        return NEVER if self.file is None else self.file.level
 
     def is_there(self) -> bool:
         """False if the journal's directory was removed underneath."""

@@ -39,7 +39,7 @@ from .signals import Signals
 from .stats import SessionStats
 from .tree import ProgramTree
 from .undo import Undo
-from .watching import LevelWatch
+from .watching import HandlerWatch, LevelWatch
 
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
@@ -232,10 +232,12 @@ class Run:
         with self._renewing, contextlib.suppress(OSError, SessionError):  # nobody can attach then
             lanes = tuple(map(self._place_of, self._lanes[1:]))
             config = self._config._replace(
-                levels=Levels.now(), tree=tree.now(), factory=self._factory.now(), lanes=lanes
-            )
+                levels=Levels.now(), tree=tree.now(), factory=self._factory.now(), lanes=lanes,
+                line_level=self._lanes[0].line_level(), record_level=self._record_level(),
+            )  # fmt: skip
             if config != self._config or not self._lanes[0].is_there():
                 self._config = attachment.config = config
+                self._lanes[0].handler.follow(config)
                 self.address = attachment.address = address = self._publish()
                 if isinstance(address, str):
                     attachment.addresses.add(address)
@@ -244,14 +246,25 @@ class Run:
                         os.environ[ENVIRONMENT] = address
         return self.address
 
+    def _record_level(self) -> int:
+        assert self._outputs is not None
+        return self._outputs.record_level()
+
     @staticmethod
     def _place_of(lane: Lane) -> str:
-        if not lane.is_there():
+        level = lane.line_level()
+        if level != lane.config.line_level or not lane.is_there():
+            lane.config = lane.config._replace(line_level=level)
             lane.address = lane.publish(lane.config)
+            lane.handler.follow(lane.config)
         return str(lane.address)
 
     def _watch_levels(self) -> None:
         """For processes that are started without a word to us: they find the levels as now."""
+        assert self._outputs is not None
+        handlers = HandlerWatch(self._outputs.all_handlers, self._renew)
+        self._undo.push(handlers.end)
+        handlers.begin()
         watch = LevelWatch(self._wake)
         self._undo.push(watch.end)
         watch.begin()

@@ -72,8 +72,14 @@ class Attachment:
         """Let the named loggers, levels and records be as in the session's process."""
         self._old_factory = use_factory(self.config.factory)
         self.tree = Tree(self.config.tree or {}, self.handlers())
+        self.handler.when_new = self._follow
         self.tree.set_up_root()
         self.config.levels.apply(self.tree.steps())
+
+    def _follow(self, config: Config) -> None:
+        self.config = config
+        if self.tree is not None and config.tree:
+            self.tree.follow(config.tree)
 
     def grow_again(self) -> None:
         """In a forked child, whose loggers have its parent's handlers."""
@@ -90,6 +96,7 @@ class Attachment:
         if self.branches is None:
             self.branches = self.config.tree or {}
         self.tree = Tree(self.branches, self.handlers(), inherited=old)
+        self.handler.when_new = self._follow
         self.served, self.see_tree = list, None
         if self.branches:
             set_up(self.tree.steps(), is_more=True)

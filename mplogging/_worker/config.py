@@ -17,6 +17,7 @@ class Config(NamedTuple):
     # its lines just as the session's own process would.
     file: bytes | None
     bare_file: bytes | None  # the same without formatter and filters, if there is one
+    line_level: int  # the file's, which may change
     record_level: int  # from here on the record itself is wanted too
     drop_below: int  # records of lower levels are dropped if the journal is full
     capacity_bytes: int  # when that is

@@ -12,10 +12,10 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from threading import RLock
+from time import monotonic
 from typing import Any, Callable
 
 from .._delivery.direct import DirectWriter
-from .._levels import NEVER
 from .._records import dump_record
 from .._wire.drops import DropCount
 from .._wire.frames import (
@@ -27,7 +27,7 @@ from .._wire.frames import (
     join_record,
     join_routed,
 )
-from .._wire.writer import Congested, Over, Unsent
+from .._wire.writer import LOOK_SECONDS, Congested, JournalWriter, Over, Unsent
 from .channels import Channel, Sender, hello
 from .config import Config
 
@@ -59,17 +59,49 @@ class QueueHandler(logging.handlers.QueueHandler):
         self._config = config
         self._file, makes_lines = config.load_file()
         self.makes_lines = makes_lines
-        self._line_level = NEVER if self._file is None else self._file.level
-        self._record_level = config.record_level if makes_lines else 0
+        self.when_new: Callable[[Config], object] = lambda config: None
+        self._levels_due = 0.0
         self.drops: DropCount = queue.drop_count()
         self._drop_below = config.drop_below
         # For the one change of `queue`; reentrant, since a signal handler may log.
         self._change = RLock()
         self._aside_writer: DirectWriter | None = None
         super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
-        self.setLevel(min(self._line_level, config.record_level))
+        self.follow(config)
+        if isinstance(self.queue, JournalWriter):
+            self.queue.when_looking = self.look
         if self._file is not None:
             self.line = self._filtered_line if self._file.filters else self._file.line
+
+    def follow(self, config: Config) -> None:
+        """From now on, the handlers of the session's process have these levels."""
+        self._line_level = config.line_level
+        self._record_level = config.record_level if self.makes_lines else 0
+        self._least = min(config.line_level, config.record_level)
+        # On the handler's own level `logging` would stop records for good; and where nothing
+        # is to be stopped, nothing needs to be looked at.
+        if self._least > logging.NOTSET:
+            vars(self)["handle"] = self._handle_from_level
+        else:
+            vars(self).pop("handle", None)
+
+    def look(self) -> None:
+        """See whether the levels are others now."""
+        config = self._channel.new_config()
+        if config is not None:
+            self.follow(config)
+            self.when_new(config)
+
+    def _handle_from_level(self, record: logging.LogRecord) -> Any:
+        if record.levelno < self._least:
+            now = monotonic()
+            if now < self._levels_due:
+                return False
+            self._levels_due = now + LOOK_SECONDS
+            self.look()
+            if record.levelno < self._least:
+                return False
+        return type(self).handle(self, record)
 
     def createLock(self) -> None:
         """None is made."""

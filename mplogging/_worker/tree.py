@@ -124,6 +124,14 @@ class Tree:
         """Those that it has made."""
         return list(self._handlers.values())
 
+    def follow(self, branches: Mapping[str, Branch]) -> None:
+        """From now on, the handlers in the session's process have these levels."""
+        for branch in branches.values():
+            for way in branch.ways:
+                handler = self._handlers.get((way.lane, way.number))
+                if handler is not None:
+                    handler.setLevel(way.level)
+
     def undo(self) -> None:
         """Put the loggers back as they were."""
         ours = [*self._lanes, *self.handlers()]

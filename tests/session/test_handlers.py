@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import tree_jobs
-from conftest import texts
+from conftest import eventually, texts
 
 import mplogging
 
@@ -94,3 +94,54 @@ def test_names_of_handlers(tmp_path):
     assert logging._handlers["file"] is file
     logging.getLogger().removeHandler(file)
     file.close()
+
+
+@pytest.mark.parametrize("place", ["file", "second file", "beside", "named"])
+def test_a_level_that_is_changed(tmp_path, context, place):
+    """It holds at once in the parent, and soon in workers that run already."""
+    root, named = logging.getLogger(), logging.getLogger("named")
+    root.setLevel(logging.INFO)
+    files = [mplogging.DatedFileHandler(tmp_path / f"{number}.log") for number in range(2)]
+    for file in files:
+        file.setFormatter(logging.Formatter("%(message)s"))
+    beside, sink = tree_jobs.Texts(), tree_jobs.Texts()
+    root.handlers[:] = [*files, beside]
+    named.addHandler(sink)
+    handler = dict(zip(["file", "second file", "beside", "named"], [*files, beside, sink]))[place]
+    handler.setLevel(logging.ERROR)
+
+    def seen():
+        if handler in files:
+            name, _, _ = str(handler.activeFilename).rpartition("/")[2].partition(".log")
+            return "".join(text for path, text in texts(tmp_path).items() if path[0] == name)
+        return "\n".join(handler.texts)
+
+    with mplogging.LogSession() as session:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=tree_jobs.say_when_told, args=(theirs, "named"))
+        process.start()
+        theirs.close()
+
+        def is_written(text):
+            ours.send(text)
+            assert ours.recv() == text
+            assert session.flush(10)
+            return text in seen()
+
+        assert not is_written("too low")
+        handler.setLevel(logging.INFO)
+        named.info("of the parent")
+        assert session.flush(10)
+        eventually(lambda: "of the parent" in seen())
+        eventually(lambda: is_written("high enough"))
+        handler.setLevel(logging.ERROR)
+        named.info("again too low")
+        eventually(lambda: not is_written(f"silent from {len(seen())} on"))
+        ours.send(None)
+        process.join()
+        ours.close()
+    assert "again too low" not in seen() and "too low" not in seen()
+    assert "setLevel" not in vars(handler)
+    for file in files:
+        root.removeHandler(file)
+        file.close()
