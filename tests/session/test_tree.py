@@ -248,6 +248,7 @@ def test_a_burst_to_several_files(directory, context):
 
 def test_the_whole_tree_is_adopted(directory, in_worker):
     """Without a filename and with nothing on the root logger."""
+    logging.getLogger().handlers[:] = []
     audit = logging.getLogger("audit")
     audit.setLevel(INFO)
     audit.addHandler(dated_to(directory / "audit.log"))
