@@ -86,3 +86,9 @@ def say_when_told(connection, name):
     while (text := connection.recv()) is not None:
         logging.getLogger(name).info(text)
         connection.send(text)
+
+
+def say_specially():
+    """As web servers and structlog do."""
+    logging.info('%s - "%s" %d', "1.2.3.4", "GET /", 404)
+    logging.info({"event": "login", "user": {"id": 7}})

@@ -145,3 +145,30 @@ def test_a_level_that_is_changed(tmp_path, context, place):
     for file in files:
         root.removeHandler(file)
         file.close()
+
+
+class Special(logging.Formatter):
+    """As uvicorn's `AccessFormatter` and structlog's `ProcessorFormatter`: of msg and args."""
+
+    def __init__(self):
+        super().__init__()
+        self.clock = lambda: 0  # so that it can't be pickled
+
+    def format(self, record):
+        if isinstance(record.msg, dict):
+            return f"{record.msg['event']} by {record.msg['user']['id']}"
+        client, request, status = record.args
+        return f"{status // 100}xx {client} {request}"
+
+
+def test_formatters_that_look_at_message_and_arguments(tmp_path, in_worker):
+    """They do beside the file, and for the file itself."""
+    file, beside = mplogging.DatedFileHandler(tmp_path / "app.log"), tree_jobs.Texts()
+    for handler in (file, beside):
+        handler.setFormatter(Special())
+    with mplogging.LogSession(file, handlers=[beside]):
+        in_worker(tree_jobs.say_specially)
+        tree_jobs.say_specially()
+    file.close()
+    (text,) = texts(tmp_path).values()
+    assert text.splitlines() == beside.texts == ["4xx 1.2.3.4 GET /", "login by 7"] * 2

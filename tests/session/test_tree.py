@@ -175,9 +175,10 @@ def test_set_up_in_the_worker_as_in_the_parent(new_session, directory, in_worker
     }  # fmt: skip
 
 
-def test_filters_of_named_loggers(new_session, directory, in_worker):
+def test_filters_of_loggers(new_session, directory, in_worker):
     """They hold in the worker; one that can't go there is told of."""
     logging.getLogger("tree").addFilter(tree_jobs.OnlyOf("good"))
+    logging.getLogger().addFilter(tree_jobs.OnlyOf("good"))
     logging.getLogger("local").addFilter(lambda record: True)
     logging.getLogger("off").disabled = True
     with pytest.warns(mplogging.MPLoggingWarning, match="of logger 'local' works in this process"):
@@ -185,8 +186,9 @@ def test_filters_of_named_loggers(new_session, directory, in_worker):
             in_worker(
                 tree_jobs.say_at,
                 ("tree", INFO, "good"), ("tree", INFO, "bad"), ("off", ERROR, "silent"),
+                ("", INFO, "bad too"), ("", INFO, "also good"),
             )  # fmt: skip
-    assert lines_by_log(directory) == {"app": ["good"]}
+    assert lines_by_log(directory) == {"app": ["good", "also good"]}
 
 
 def test_a_handler_that_is_added_within_the_session(new_session, directory, in_worker):
