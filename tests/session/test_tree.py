@@ -182,12 +182,13 @@ def test_filters_of_loggers(new_session, directory, in_worker):
     logging.getLogger("local").addFilter(lambda record: True)
     logging.getLogger("off").disabled = True
     with pytest.warns(mplogging.MPLoggingWarning, match="of logger 'local' works in this process"):
-        with new_session():
-            in_worker(
-                tree_jobs.say_at,
-                ("tree", INFO, "good"), ("tree", INFO, "bad"), ("off", ERROR, "silent"),
-                ("", INFO, "bad too"), ("", INFO, "also good"),
-            )  # fmt: skip
+        session = new_session().start()
+    in_worker(
+        tree_jobs.say_at,
+        ("tree", INFO, "good"), ("tree", INFO, "bad"), ("off", ERROR, "silent"),
+        ("", INFO, "bad too"), ("", INFO, "also good"),
+    )  # fmt: skip
+    assert session.stop()
     assert lines_by_log(directory) == {"app": ["good", "also good"]}
 
 
