@@ -298,3 +298,44 @@ def test_a_record_factory_that_cannot_travel(new_session):
         with new_session() as session:
             assert session.address
     assert len(told) == 1
+
+
+KILLED = """
+import logging, multiprocessing, os, signal, time
+import mplogging
+
+def work(parent, ready):
+    logging.error("before")
+    ready.send(None)
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    logging.error("after")
+    logging.getLogger("audit").error("audit")
+
+if __name__ == "__main__":
+    root, audit = logging.getLogger(), logging.getLogger("audit")
+    audit.propagate = False
+    audit.addHandler(mplogging.DatedFileHandler("logs/audit.log"))
+    for name in ("one", "two"):
+        root.addHandler(mplogging.DatedFileHandler(f"logs/{name}.log"))
+    mplogging.LogSession().start()
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    context.Process(target=work, args=(os.getpid(), theirs)).start()
+    ours.recv()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_several_files_of_a_dead_parent(tmp_path, directory):
+    """Workers go on in each of them, and leave nothing behind."""
+    (tmp_path / "killed.py").write_text(KILLED)
+    # It returns once the worker too has closed its output.
+    done = subprocess.run(
+        [sys.executable, "killed.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == -9, done.stderr
+    assert lines_by_log(directory) == {
+        "audit": ["audit"], "one": ["before", "after"], "two": ["before", "after"],
+    }  # fmt: skip
