@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _REPLACED = {"msg", "args", "exc_info", "exc_text", "message", "asctime"}
@@ -37,20 +37,42 @@ def own_record(level: int, text: str, *args: object) -> logging.LogRecord:
 _STANDARD = make_record({}).__dict__.keys()
 
 
+# What a pickled argument may take: the text of a message is mostly far shorter.
+_MOST_BYTES = 1 << 16
+
+
+class _Travelled(logging.LogRecord):
+    """A record whose message is what it was where it was made.
+
+    Its arguments may read otherwise here: an object's default `repr` has its address.
+    """
+
+    __slots__ = ("_made",)
+    _made: tuple[Any, Any, Any]
+
+    def getMessage(self) -> str:
+        msg, args, text = self._made
+        if self.msg is msg and self.args is args:
+            return str(text)
+        return super().getMessage()
+
+    def __reduce__(self) -> Any:
+        return make_record, (dict(self.__dict__),)
+
+
 def dump_record(record: logging.LogRecord) -> bytes:
-    """The record with its message merged and its traceback as text.
+    """The record with its traceback as text.
 
     As `logging.handlers.QueueHandler.prepare`, except that the traceback stays
-    apart from the message (in `exc_text`), where formatters look for it.
+    apart from the message (in `exc_text`), where formatters look for it, and that
+    `msg` and `args` stay as they were, if they can travel: some formatters look there too.
     """
     if record.exc_info and not record.exc_text:
         record.exc_text = _DEFAULT_FORMATTER.formatException(record.exc_info)
-    plain: dict[str, Any] = {
-        "msg": _plain(record.getMessage()), "args": None,
-        "exc_info": None, "exc_text": _plain(record.exc_text),
-    }  # fmt: skip
+    text = _plain(record.getMessage())
+    plain: dict[str, Any] = {"exc_info": None, "exc_text": _plain(record.exc_text)}
     others: dict[str, bytes] = {}  # each for itself: the rest need not share its fate
-    for name, value in record.__dict__.items():
+    for name, value in _attributes(record):
         if name in _REPLACED:
             continue
         if name in _STANDARD:
@@ -59,7 +81,51 @@ def dump_record(record: logging.LogRecord) -> bytes:
             plain[name] = value
         else:
             others[name] = _pickled(value)
-    return pickle.dumps((plain, others), pickle.HIGHEST_PROTOCOL)
+    said = _said(record, text)
+    return pickle.dumps((plain, others, text, said), pickle.HIGHEST_PROTOCOL)
+
+
+def _attributes(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
+    """Those of its `__dict__`, and of `__slots__` that a class of the program's own has."""
+    yield from record.__dict__.items()
+    kind = type(record)
+    if kind is not logging.LogRecord and kind is not _Travelled:
+        for base in kind.__mro__:
+            slots = base.__dict__.get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if name != "__dict__" and hasattr(record, name):
+                    yield name, getattr(record, name)
+
+
+def _said(record: logging.LogRecord, text: Any) -> tuple[Any, Any] | bytes | None:
+    """`msg` and `args`: plain, pickled, or None if they can't travel."""
+    msg, args = _plain(record.msg), record.args
+    if type(msg) in _PLAIN_TYPES and (not args or _are_plain(args)):
+        return msg, args
+    try:
+        said = pickle.dumps((msg, args), pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        if type(msg) is not dict:
+            return None
+        try:
+            said = pickle.dumps(({key: _sendable(msg[key]) for key in msg}, args))
+        except Exception:
+            return None
+    return said if len(said) <= max(_MOST_BYTES, 4 * len(str(text))) else None
+
+
+def _are_plain(args: Any) -> bool:
+    if type(args) is dict:
+        args = (*args.keys(), *args.values())
+    return type(args) is tuple and all(type(one) in _PLAIN_TYPES for one in args)
+
+
+def _sendable(value: Any) -> Any:
+    try:
+        pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        return value
+    except Exception:
+        return _described(value)
 
 
 def load_record(data: bytes) -> tuple[logging.LogRecord, BaseException | None]:
@@ -68,14 +134,26 @@ def load_record(data: bytes) -> tuple[logging.LogRecord, BaseException | None]:
     Raises:
         Exception: The data are no record.
     """
-    plain, others = pickle.loads(data)
+    plain, others, text, said = pickle.loads(data)
     problem = None
     for name, value in others.items():
         try:
             plain[name] = pickle.loads(value)
         except Exception as error:
             problem = error
-    return make_record(plain), problem
+    is_as_made = isinstance(said, tuple)
+    if isinstance(said, bytes):
+        try:
+            said = pickle.loads(said)
+        except Exception as error:
+            said, problem = None, error
+    plain["msg"], plain["args"] = (text, None) if said is None else said
+    if said is None or is_as_made:
+        return make_record(plain), problem
+    record = _Travelled("", logging.NOTSET, "", 0, "", (), None)
+    record.__dict__.update(plain)
+    record._made = record.msg, record.args, text
+    return record, problem
 
 
 def replace_unpicklable(record: logging.LogRecord) -> None:

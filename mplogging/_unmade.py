@@ -10,6 +10,7 @@ register, and which gives way as soon as the program makes the real one.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Callable
@@ -20,14 +21,19 @@ _later: dict[str, SetUp] = {}  # what to do with loggers that are not made yet
 _stand_ins: dict[str, logging.Logger] = {}
 
 
-def set_up(steps: Mapping[str, SetUp]) -> None:
+def set_up(steps: Mapping[str, SetUp], is_more: bool = False) -> None:
     """Set up loggers by name, those that are not made yet as soon as they are.
 
-    What an earlier call has left to be done is forgotten.
+    What an earlier call has left to be done is forgotten, or with `is_more`, done before.
     """
     manager = logging.root.manager
     with logging._lock:  # type: ignore[attr-defined]
-        _later.clear()
+        if is_more:
+            earlier = {name: _later[name] for name in _later.keys() & steps.keys()}
+            for name, step in earlier.items():
+                steps = {**steps, name: functools.partial(_in_turn, step, steps[name])}
+        else:
+            _later.clear()
         for name, step in steps.items():
             logger = manager.loggerDict.get(name)
             if isinstance(logger, logging.Logger):
@@ -43,6 +49,11 @@ def set_up(steps: Mapping[str, SetUp]) -> None:
                 _stand_by(logger)
         manager._clear_cache()  # type: ignore[attr-defined]
         _watch()
+
+
+def _in_turn(first: SetUp, second: SetUp, logger: logging.Logger) -> None:
+    first(logger)
+    second(logger)
 
 
 def _watch() -> None:

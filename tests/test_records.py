@@ -92,7 +92,54 @@ def test_same_text_in_the_reader(pattern, record):
     formatter = logging.Formatter(pattern)
     loaded = there_and_back(record)
     assert formatter.format(loaded) == formatter.format(record)
-    assert loaded.args is None and loaded.exc_info is None
+    assert loaded.exc_info is None
+    assert (loaded.msg, loaded.args or ()) == (record.msg, record.args)
+
+
+class Point:
+    """Reads otherwise in every process."""
+
+    def __init__(self, x):
+        self.x = x
+
+
+def test_message_and_arguments_of_the_programs_own():
+    """They are themselves, but the text is the one that was made where they were logged."""
+    point = Point(3)
+    record = record_of("at %s", point)
+    loaded = there_and_back(record)
+    assert loaded.args[0].x == 3 and loaded.args[0] is not point
+    assert loaded.getMessage() == f"at {point}"
+    loaded.msg = "now at %s"
+    assert loaded.getMessage() == f"now at {loaded.args[0]}"
+    assert type(pickle.loads(pickle.dumps(loaded))) is logging.LogRecord
+
+
+def test_a_dictionary_as_the_message():
+    """As structlog and formatters for JSON have it; what can't travel in it is told."""
+    lock = threading.Lock()
+    record = record_of({"event": "hello", "list": [1, {"a": 2}], "lock": lock})
+    loaded = there_and_back(record)
+    assert loaded.msg == {"event": "hello", "list": [1, {"a": 2}], "lock": repr(lock)}
+    assert loaded.getMessage() == str(record.msg)
+
+
+@pytest.mark.parametrize("arg", [threading.Lock(), list(range(100_000))], ids=["lock", "large"])
+def test_arguments_that_do_not_travel(arg):
+    """The text does. An argument of many bytes takes no more room than its text."""
+    loaded = there_and_back(record_of("%.9s", arg))
+    assert (loaded.getMessage(), loaded.args) == (str(arg)[:9], None)
+
+
+class Slotted(logging.LogRecord):
+    __slots__ = ("request",)
+
+
+def test_fields_in_slots():
+    """Of a class that the program's record factory makes."""
+    record = Slotted("api", logging.INFO, __file__, 1, "hello", (), None)
+    record.request = "r1"
+    assert there_and_back(record).request == "r1"
 
 
 def test_the_traceback_stays_apart():

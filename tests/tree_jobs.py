@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import time
 
@@ -28,3 +29,85 @@ def fail():
         raise LookupError("lost")
     except LookupError:
         logging.exception("failed")
+
+
+def _stream_to(path):
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler
+
+
+def set_up_and_say(name, path, text):
+    """As a module does that sets up its logger when it is imported."""
+    logging.getLogger(name).addHandler(_stream_to(path))
+    logging.getLogger(name).warning(text)
+
+
+class OnlyOf:
+    """A filter that can be pickled."""
+
+    def __init__(self, word):
+        self.word = word
+
+    def filter(self, record):
+        return self.word in record.getMessage()
+
+
+def say_many(count):
+    for number in range(count):
+        logging.info("%d", number)
+
+
+request = contextvars.ContextVar("request", default="no request")
+
+
+def with_request(record):
+    """A filter that adds what only the thread that logs knows."""
+    record.request = request.get()
+    return record.request != "none"
+
+
+def say_in_request(name, text):
+    request.set(name)
+    logging.info(text)
+
+
+class Counting:
+    """A filter that counts."""
+
+    count = 0
+
+    def filter(self, record):
+        self.count += 1
+        return True
+
+
+class Texts(logging.Handler):
+    """A handler that keeps what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(self.format(record))
+
+
+def record_with_site(*args, **kwargs):
+    """A record factory."""
+    record = logging.LogRecord(*args, **kwargs)
+    record.site = "ours"
+    return record
+
+
+def say_when_told(connection, name):
+    """Log at INFO what comes, until it is None; tell when it is done."""
+    while (text := connection.recv()) is not None:
+        logging.getLogger(name).info(text)
+        connection.send(text)
+
+
+def say_specially():
+    """As web servers and structlog do."""
+    logging.info('%s - "%s" %d', "1.2.3.4", "GET /", 404)
+    logging.info({"event": "login", "user": {"id": 7}})

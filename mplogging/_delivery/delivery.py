@@ -17,7 +17,18 @@ from typing import Any, Callable, Protocol
 from .._file.handler import DatedFileHandler
 from .._records import load_record, own_record
 from .._wire.drops import Dropped
-from .._wire.frames import DROPPED, HELLO, LINE, MARK, RECORD, Batch, Message, split_record
+from .._wire.frames import (
+    DROPPED,
+    HELLO,
+    LINE,
+    MARK,
+    RECORD,
+    ROUTED,
+    Batch,
+    Message,
+    split_record,
+    split_routed,
+)
 
 
 class RecordTaker(Protocol):
@@ -56,6 +67,7 @@ class Delivery:
         sidelines: Get the records.
 
     Attributes:
+        routes: Handlers of named loggers, by number; each gets only what is sent to it.
         on_mark: Is called with a mark's payload once all before it is handed on.
         write_own: Writes a line of our own, instead of straight to the file.
     """
@@ -65,6 +77,7 @@ class Delivery:
     ) -> None:
         self.file = file
         self._sidelines = sidelines
+        self.routes: Sequence[RecordTaker] = ()
         self.on_mark: Callable[[bytes], None] = lambda payload: None
         self.write_own: Callable[[float, bytes], None] = self._write_own
         self._lines: list[tuple[float, bytes]] = []
@@ -75,6 +88,7 @@ class Delivery:
         self._take_by_kind = {
             LINE: self._take_line,
             RECORD: self._take_record,
+            ROUTED: self._take_routed,
             HELLO: self._take_hello,
             DROPPED: self._take_dropped,
         }
@@ -122,7 +136,11 @@ class Delivery:
         file = self.file
         assert file is not None
         self._tell(problem)
-        verdict: Any = record.levelno >= file.level and file.filter(record)
+        if record.levelno < file.level:
+            return b""
+        if not file.emits_lines:
+            return file.handled(record)
+        verdict: Any = file.filter(record)
         if not verdict:
             return b""
         try:
@@ -193,6 +211,15 @@ class Delivery:
             self._lines.append((message.created, line))
         if self._sidelines:
             self._offer(pickled)
+
+    def _take_routed(self, message: Message) -> None:
+        number, pickled = split_routed(message.payload)
+        if self.file is None:
+            self.counts["records"] += 1
+        if number < len(self.routes):
+            record, problem = load_record(pickled)
+            self.routes[number].offer(record)
+            self._tell(problem)
 
     def _take_hello(self, message: Message) -> None:
         self._names[message.pid] = message.payload.decode("utf-8", "replace")

@@ -13,7 +13,7 @@ import time
 from time import monotonic
 from typing import Callable
 
-from .._wire.frames import EVER, HEADER_BYTES, RECORD, Message, Run
+from .._wire.frames import EVER, HEADER_BYTES, RECORD, ROUTED, Message, Run
 from .._wire.note import Note, Stretch
 from .._wire.place import Place
 from .._wire.segments import Part, Segments
@@ -133,7 +133,8 @@ class Reader:
     def count_unread(self, is_read: bool = False) -> int:
         """How many records that are; with `is_read`, only those that the log has refused."""
         return sum(
-            len(run.lines) if self._file else sum(event.kind == RECORD for event in run.events)
+            len(run.lines) if self._file
+            else sum(event.kind in (RECORD, ROUTED) for event in run.events)
             for run in self._unread_runs(is_read)
         )
 

@@ -44,6 +44,7 @@ class Sideline:
         self._is_over = self._is_busy = False
         self._drops = itertools.count()
         self.failed = 0
+        self.when_started: Callable[[int | None], object] = lambda ident: None
         self._thread = Thread(
             target=self._run, name=f"mplogging-{type(handler).__name__}", daemon=True
         )
@@ -51,6 +52,7 @@ class Sideline:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+        self.when_started(self._thread.ident)
 
     @property
     def dropped(self) -> int:
@@ -67,6 +69,8 @@ class Sideline:
                 return
             sleep(_ROOM_PAUSE)
         self._records.put(record)
+        if self._thread.ident is None:
+            self.start()  # one that nobody may ever need has not been started before
 
     def give_up(self) -> None:
         """Wait for room no more, however patient."""
@@ -106,4 +110,5 @@ class Sideline:
                         self._report(self.handler, record)
             self._is_busy = False
         with contextlib.suppress(BaseException):
-            self.handler.flush()
+            if getattr(self.handler, "flushOnClose", True):  # as `logging.shutdown`
+                self.handler.flush()

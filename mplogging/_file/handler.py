@@ -296,7 +296,8 @@ class DatedFileHandler(LineHandler):
         return f"<{type(self).__name__} {self.baseFilename} ({level})>"
 
     def __reduce__(self) -> Any:
-        state = (self.level, self.formatter, self.filters, self.name)
+        # Without its name: by that, `logging` knows one handler, which the copy is not.
+        state = (self.level, self.formatter, self.filters)
         return _rebuilt, (type(self), {**self._settings, "delay": True}, state)
 
 
@@ -305,7 +306,7 @@ def _rebuilt(
 ) -> DatedFileHandler:
     handler = cls.__new__(cls)
     DatedFileHandler.__init__(handler, **settings)
-    handler.level, formatter, handler.filters, handler.name = state
+    handler.level, formatter, handler.filters = state
     handler.setFormatter(formatter)
     return handler
 

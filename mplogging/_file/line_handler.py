@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from threading import RLock
 from typing import Any
 
@@ -85,8 +86,13 @@ class LineHandler(logging.Handler):
 
     @property
     def makes_plain_lines(self) -> bool:
-        """True if `line` is all that becomes of a record here: nothing filters, or overrides."""
-        return not self.filters and not any(map(self._overrides, _OVERRIDABLE))
+        """True if a line is all that becomes of a record that the filters let pass."""
+        return not any(map(self._overrides, _OVERRIDABLE))
+
+    @property
+    def emits_lines(self) -> bool:
+        """True if a record that is not filtered out becomes a line, and nothing else."""
+        return not (self._overrides("emit") or self._overrides("handle"))
 
     def handle(self, record: logging.LogRecord) -> Any:
         """As `Handler.handle`; the standard library's formatting needs no lock."""
@@ -104,6 +110,20 @@ class LineHandler(logging.Handler):
         except Exception:
             self.handleError(record)
 
+    def handled(self, record: logging.LogRecord) -> bytes:
+        """What `handle` writes of the record, for who keeps account of what is written.
+
+        b"" is nothing.
+        """
+        with self.lock:
+            backlog, collected = self._backlog, _Collected()
+            self._backlog = collected  # type: ignore[assignment]
+            try:
+                self.handle(record)
+            finally:
+                self._backlog = backlog
+        return b"".join(collected.chunks)
+
     def report(self, what: str) -> None:
         self._report(f"{self.baseFilename}: {what}")
 
@@ -116,6 +136,19 @@ class LineHandler(logging.Handler):
         except MPLoggingError as error:
             error.__context__ = None
             self.handleError(own_record(logging.ERROR, message))
+
+
+class _Collected:
+    """Takes lines in the place of a `Backlog`."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+
+    def write(self, created: float, chunks: Sequence[bytes]) -> None:
+        self.chunks += chunks
+
+    def count(self) -> int:
+        return 0
 
 
 def _refusal(name: str, value: Any) -> str:

@@ -2,9 +2,12 @@
 
     session.LogSession ─ what a user holds; its arguments are checked in `settings`
       └ run.Run ─ one run: all that is set up, each step with what undoes it (`undo`)
-          ├ journal     its directory, its bell, its channel
-          ├ sources ─ listener.SessionListener ─ Delivery      the thread that reads
-          ├ alone       straight into the file, while no other process is attached
+          ├ lane        one for each file: what follows down to `alone`
+          │   ├ journal     its directory, its bell, its channel
+          │   ├ sources ─ listener.SessionListener ─ Delivery      the thread that reads
+          │   └ alone       straight into the file, while no other process is attached
+          ├ tree        named loggers as they are, for the other processes
+          ├ watching    levels that change, of loggers and handlers
           ├ outputs     the file and the further handlers; formats, console
           ├ signals     SIGTERM and SIGHUP, which end it
           └ stats       what it has done, in numbers

@@ -20,8 +20,10 @@ from .._delivery.direct import DirectWriter
 from .._delivery.sidelines import Sideline
 from .._errors import SessionError
 from .._event import Event
+from .._file.handler import DatedFileHandler
 from .._wire.frames import Batch, Message
-from .._worker.handler import SessionHandler
+from .._wire.writer import JournalWriter
+from .._worker.handler import Prepare, Rejected, SessionHandler
 from .alone import Alone
 from .sources import Source
 
@@ -48,7 +50,6 @@ class SessionListener(logging.handlers.QueueListener):
         self._expected: list[tuple[Callable[[], bool], Event]] = []
         self._is_stopping = False
         self._deadline = 0.0
-        self.is_settled = False  # all has been told that there was to tell at its end
         self._has_ended = Event()
         self.see_to: Callable[[], object] = lambda: None  # what else is to be done at times
 
@@ -68,9 +69,10 @@ class SessionListener(logging.handlers.QueueListener):
         """
         raise SessionError("stop() of a session's listener: leave the session, which stops it")
 
-    def is_listening_thread(self) -> bool:
-        """True in the thread that must not wait for itself."""
-        return self._thread is not None and get_ident() == self._thread.ident
+    @property
+    def thread_ident(self) -> int | None:
+        """Of the thread that must not wait for itself."""
+        return None if self._thread is None else self._thread.ident
 
     def wait_for_end(self) -> None:
         """Wait until all that was sent is written, or was given up."""
@@ -153,35 +155,77 @@ class ListenerSideHandler(SessionHandler):
 
     listener: SessionListener
     alone: Alone | None = None
+    quiet_threads: set[int | None]  # of this session: what they log goes to the file only
+    _is_within = False
+
+    def use(self, file: DatedFileHandler) -> None:
+        """Let the filters be the very ones of this file, which may know what they did before."""
+        if self._file is not None and self.makes_lines:
+            self._file.filters = file.filters
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.listener.is_listening_thread():
-            self._emit_within(record)
-        elif self.alone is None or not self.alone.is_so() or not self._emit_alone(record):
+        if not self._has_taken(record, self.prepare):
             super().emit(record)
 
-    def _emit_within(self, record: logging.LogRecord) -> None:
-        try:
-            message = Message(*self._message(record))
-            self.listener.delivery.deliver(Batch([message]))
-        except Exception:
-            self.handleError(record)
+    def forward(self, record: logging.LogRecord, prepare: Prepare) -> None:
+        if not self._has_taken(record, prepare):
+            super().forward(record, prepare)
 
-    def _message(self, record: logging.LogRecord) -> tuple[int, int, float, bytes]:
-        kind, created, payload = self.prepare(record)
-        return kind, os.getpid(), created, payload
-
-    def _emit_alone(self, record: logging.LogRecord) -> bool:
-        """False if it can't be written this way: then nothing was."""
-        assert self.alone is not None
+    def _has_taken(self, record: logging.LogRecord, prepare: Prepare) -> bool:
+        """True if it need not, or must not, go through the journal."""
+        thread = get_ident()
+        if thread in self.quiet_threads:
+            self._emit_within(record, thread == self.listener.thread_ident)
+            return True
+        if self.alone is None or not self.alone.is_so():
+            return False
         try:
-            message = Message(*self._message(record))
-            return self.alone.write(message)
+            return self.alone.write(_message(prepare(record)))
+        except Rejected:
+            return True
         except Exception:
             self.handleError(record)
             return True
+
+    def _emit_within(self, record: logging.LogRecord, is_listening: bool) -> None:
+        """What a thread of the session itself logs: to the file, and to no handler beside it.
+
+        A handler that fails, and has its failure logged, would feed itself. And such a
+        thread does not wait for room: the others may be waiting for it.
+        """
+        if self._file is None or record.levelno < self._line_level:
+            return
+        if not is_listening:
+            self._send_unasked(record)
+        elif not self._is_within:
+            self._is_within = True
+            try:
+                message = _message(self.prepare_line(record))
+                self.listener.delivery.deliver(Batch([message]))
+            except Rejected:
+                pass
+            except Exception:
+                self.handleError(record)
+            finally:
+                self._is_within = False
+
+    def _send_unasked(self, record: logging.LogRecord) -> None:
+        if isinstance(self.queue, JournalWriter):
+            try:
+                self.queue.append(*self.prepare_line(record))
+            except Rejected:
+                pass
+            except Exception:
+                self.handleError(record)
+        else:
+            super().forward(record, self.prepare_line)
 
     def _direct(self) -> DirectWriter:
         # The session is being stopped: the journal is the listener's to read.
         self.listener.wait_for_end()
         return super()._direct()
+
+
+def _message(parts: tuple[int, float, bytes]) -> Message:
+    kind, created, payload = parts
+    return Message(kind, os.getpid(), created, payload)

@@ -10,45 +10,39 @@ import atexit
 import contextlib
 import functools
 import logging
-import multiprocessing
 import os
-import pickle
-import secrets
 import warnings
-from threading import TIMEOUT_MAX, RLock
+from collections.abc import Mapping
+from threading import TIMEOUT_MAX, RLock, get_ident
 from time import monotonic
 from typing import Any, Callable
 
-from .._delivery.delivery import Delivery
 from .._errors import MPLoggingWarning, SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
 from .._limit import take_all_held
 from .._wire.place import ENVIRONMENT
-from .._wire.processes import this_process
 from .._worker.attaching import (
-    Attachment,
     attached,
     multiprocessing_utils,
     set_attached,
     warn_of_set_up,
 )
-from .._worker.channels import Channel, QueueAddress, QueueChannel
-from .._worker.config import Config, pickled
+from .._worker.attachment import Attachment, End
+from .._worker.channels import QueueAddress
+from .._worker.factory import FactoryPickle
 from .._worker.formatting import changes
 from .._worker.passport import Passport
-from .alone import Alone
 from .console import tell_of_silence
 from .formats import tell_of_unknown_fields
-from .journal import SessionJournal
-from .listener import ListenerSideHandler, SessionListener
+from .lane import Lane
 from .outputs import Outputs
 from .settings import Settings
 from .signals import Signals
-from .sources import QueueSource, Source
 from .stats import SessionStats
+from .tree import ProgramTree
 from .undo import Undo
-from .watching import LevelWatch
+from .watching import HandlerWatch, LevelWatch
 
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
@@ -70,18 +64,18 @@ class Run:
         self._settings = settings
         self._stop = stop
         self.pid = os.getpid()
-        self._token = secrets.token_hex(8)
         self.is_ending = False
         self._claim = iter((True,))  # who takes it ends the session
         self._undo = Undo()
         self._outputs: Outputs | None = None
-        self._journal: SessionJournal | None = None
-        self._listener: SessionListener | None = None
-        self._alone: Alone | None = None
+        self._lanes: list[Lane] = []  # the first one has the root logger's file
+        self._tree: ProgramTree | None = None
+        self._factory = FactoryPickle()
         self._attachment: Attachment | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
-        self._is_abandoned = False
+        self._is_settled = False  # all has been told that there was to tell at its end
+        self._is_in_environment = False
         self._unfinished: dict[str, int] = {}
         self._renewing = RLock()  # the listener may be at it, and a process be started
         try:
@@ -96,7 +90,7 @@ class Run:
     @property
     def file(self) -> DatedFileHandler | None:
         """The log, if there is one."""
-        return None if self._outputs is None else self._outputs.file
+        return None if self._outputs is None else self._outputs.files[0]
 
     @property
     def is_open(self) -> bool:
@@ -133,19 +127,18 @@ class Run:
 
     def flush(self, timeout: float | None) -> bool:
         """As `LogSession.flush`."""
-        listener = self._listener
-        assert listener is not None
         if self.pid != os.getpid():
             raise SessionClosedError("flush() works in the session's own process only")
-        if listener.is_listening_thread():
+        listeners = [lane.listener for lane in self._lanes if lane.listener is not None]
+        if any(listener.thread_ident == get_ident() for listener in listeners):
             return False  # it would wait for itself
         deadline = float("inf") if timeout is None else monotonic() + timeout
-        reached = listener.expect()
-        while not reached.is_set():
-            remaining = deadline - monotonic()
-            if remaining <= 0 or not self.is_open:
-                return reached.is_set()
-            reached.wait(min(remaining, 1.0))
+        for reached in [listener.expect() for listener in listeners]:
+            while not reached.is_set():
+                remaining = deadline - monotonic()
+                if remaining <= 0 or not self.is_open:
+                    return reached.is_set()
+                reached.wait(min(remaining, 1.0))
         return True
 
     def present_address(self) -> str | QueueAddress:
@@ -154,9 +147,11 @@ class Run:
 
     def stats(self) -> SessionStats:
         """As `LogSession.stats`."""
-        self._delivery.absorb()
         assert self._outputs is not None
-        return SessionStats.of(self._delivery, self._outputs, self.pid, self._unfinished)
+        deliveries = [lane.delivery for lane in self._lanes]
+        for delivery in deliveries:
+            delivery.absorb()
+        return SessionStats.of(deliveries, self._outputs, self.pid, self._unfinished)
 
     # -- the beginning ------------------------------------------------------------------
 
@@ -166,26 +161,29 @@ class Run:
             signals = Signals(self._stop, lambda: self.is_ending)
             push(signals.restore)
             signals.take()
-        push(self._release_file)
+        push(self._release_files)
         self._outputs = outputs = Outputs(self._settings)
         outputs.open()
-        self._delivery = delivery = Delivery(outputs.file, outputs.sidelines)
-        self._channel = channel = self._make_channel()
-        self._config = self._make_config()
-        self.address = self._publish()
-        handler = ListenerSideHandler(channel, self._config)
-        push(self._close_alone)
-        source = self._make_source(channel, handler)
-        listener = SessionListener(source, delivery, outputs.sidelines)
-        handler.listener = listener
-        attachment = Attachment(self.address, channel, self._config, handler)
+        quiet_threads: set[int | None] = set()
+        for sideline in outputs.sidelines:
+            sideline.when_started = quiet_threads.add
+        self._tree = tree = self._open_lanes(outputs, quiet_threads)
+        main, *others = self._lanes
+        self._config = main.config
+        self.address = main.address
+        ends = [End(lane.channel, lane.config, lane.handler) for lane in others]
+        attachment = Attachment(self.address, main.channel, main.config, main.handler, ends)
         attachment.session_pid = self.pid
         attachment.outlets = outputs.handlers()
         attachment.renew = self._renew
+        attachment.served = self._served
+        attachment.see_tree = tree.now
         push(attachment.close)
-        push(self._stop_listener)
-        self._listener = listener
-        listener.start()
+        push(self._stop_listeners)
+        for lane in self._lanes:
+            assert lane.listener is not None
+            lane.listener.start()
+            quiet_threads.add(lane.listener.thread_ident)
         push(functools.partial(self._detach, attachment, attached()))
         self._route(attachment)
         self._invite()
@@ -196,83 +194,92 @@ class Run:
         for util in multiprocessing_utils():
             push(util.Finalize(None, self._stop, exitpriority=-100).cancel)
 
-    def _make_channel(self) -> Channel:
-        queue = self._settings.queue
-        if queue is None and not hasattr(os, "mkfifo"):
-            queue = multiprocessing.Queue()
-        if queue is not None:
-            return QueueChannel(queue)
-        self._journal = journal = SessionJournal(
-            self.file, self._settings.journal_dir, self._delivery, self._undo
-        )
-        return journal.channel
-
-    def _make_source(self, channel: Channel, handler: ListenerSideHandler) -> Source:
-        if isinstance(channel, QueueChannel):
-            return QueueSource(channel.queue, self._delivery)
-        assert self._journal is not None and self._outputs is not None
-        source = self._journal.source()
-        # A handler that records wait for holds up the listener, not whoever logs.
-        waits = self._settings.are_handlers_patient and self._outputs.sidelines
-        if self.file is not None and not waits:
-            self._alone = handler.alone = Alone(source, self._delivery, self.file)
-        return source
-
-    def _make_config(self) -> Config:
-        file, journal, outputs = self.file, self._journal, self._outputs
-        assert outputs is not None
+    def _open_lanes(self, outputs: Outputs, quiet_threads: set[int | None]) -> ProgramTree:
+        for file in outputs.files:
+            sidelines = [] if self._lanes else outputs.sidelines
+            self._lanes.append(Lane(file, sidelines, self._settings, self._undo))
+        main, *others = self._lanes
+        for lane in others:
+            lane.open(lane.first_config())
         levels = Levels.now()
         if self._settings.level is not None:
             levels.of_loggers[""] = self._settings.level
-        return Config(
-            file=None if file is None else pickled(file),
-            bare_file=None if file is None else pickle.dumps(file.bare_copy()),
-            record_level=outputs.record_level(),
-            drop_below=self._settings.drop_below,
-            capacity_bytes=0 if journal is None else journal.capacity_bytes,
-            bell="" if journal is None else journal.bell,
-            process=this_process(),
-            captures_warnings=self._settings.captures_warnings,
+        main.open(main.first_config(outputs.record_level())._replace(
             levels=levels,
-            formatting=changes(),
-        )
+            lanes=tuple(str(lane.address) for lane in others),
+            root_lanes=tuple(outputs.root_files[1:]),
+        ))  # fmt: skip
+        for lane in self._lanes:
+            lane.handler.quiet_threads = quiet_threads
+        main.delivery.routes = outputs.routes
+        tree = ProgramTree(outputs, [lane.handler for lane in self._lanes])
+        for one in (tree, self._factory):
+            one.now()  # what it has to tell is told before warnings are captured
+        return tree
+
+    def _served(self) -> list[logging.Handler]:
+        """What a forked child is to have no more."""
+        assert self._outputs is not None and self._tree is not None
+        lanes = [lane.handler for lane in self._lanes]
+        return [*self._outputs.all_handlers(), *lanes, *self._tree.stand_ins()]
 
     def _publish(self) -> str | QueueAddress:
         """Let processes that start from now on find the session; returns its address."""
-        if self._journal is None:
-            assert isinstance(self._channel, QueueChannel)
-            return QueueAddress(self._channel.queue, pickle.dumps(self._config), self._token)
-        return self._journal.publish(self._config)
+        return self._lanes[0].publish(self._config)
 
     def _renew(self) -> str | QueueAddress:
         """A process is about to be started: it shall find the session, and things as they are."""
-        attachment = self._attachment
-        if attachment is None or self.pid != os.getpid():
+        attachment, tree = self._attachment, self._tree
+        if attachment is None or tree is None or self.pid != os.getpid():
             return self.address
-        with self._renewing:
-            config = self._config._replace(levels=Levels.now(), formatting=changes())
-            is_new = config != self._config
-            if is_new or not (self._journal is None or self._journal.is_there()):
+        with self._renewing, contextlib.suppress(OSError, SessionError):  # nobody can attach then
+            formatting = changes()
+            lanes = tuple(self._place_of(lane, formatting) for lane in self._lanes[1:])
+            config = self._config._replace(
+                levels=Levels.now(), tree=tree.now(), factory=self._factory.now(), lanes=lanes,
+                line_level=self._lanes[0].line_level(), record_level=self._record_level(),
+                formatting=formatting,
+            )  # fmt: skip
+            if config != self._config or not self._lanes[0].is_there():
                 self._config = attachment.config = config
-                with contextlib.suppress(OSError, SessionError):  # nobody can attach then
-                    self.address = attachment.address = address = self._publish()
-                    if isinstance(address, str):
-                        attachment.addresses.add(address)
-                        if not self.is_ending:  # or it would stay for what comes after us
-                            os.environ[ENVIRONMENT] = address
+                self._lanes[0].handler.follow(config)
+                self.address = attachment.address = address = self._publish()
+                if isinstance(address, str):
+                    attachment.addresses.add(address)
+                    # Before or after, it would stay for what comes after us.
+                    if self._is_in_environment and not self.is_ending:
+                        os.environ[ENVIRONMENT] = address
         return self.address
+
+    def _record_level(self) -> int:
+        assert self._outputs is not None
+        return self._outputs.record_level()
+
+    @staticmethod
+    def _place_of(lane: Lane, formatting: Mapping[str, bytes | None]) -> str:
+        config = lane.config._replace(line_level=lane.line_level(), formatting=formatting)
+        if config != lane.config or not lane.is_there():
+            lane.config = config
+            lane.address = lane.publish(lane.config)
+            lane.handler.follow(lane.config)
+        return str(lane.address)
 
     def _watch_levels(self) -> None:
         """For processes that are started without a word to us: they find the levels as now."""
+        assert self._outputs is not None
+        handlers = HandlerWatch(self._outputs.all_handlers, self._renew)
+        self._undo.push(handlers.end)
+        handlers.begin()
         watch = LevelWatch(self._wake)
         self._undo.push(watch.end)
         watch.begin()
-        assert self._listener is not None
-        self._listener.see_to = lambda: watch.has_changed() and self._renew()
+        listener = self._lanes[0].listener
+        assert listener is not None
+        listener.see_to = lambda: watch.has_changed() and self._renew()
 
     def _wake(self) -> None:
-        if self._journal is not None and self._listener and self.pid == os.getpid():
-            self._listener.queue.wake()
+        if self.pid == os.getpid():
+            self._lanes[0].wake()
 
     def _route(self, attachment: Attachment) -> None:
         """Let the root logger lead into the session."""
@@ -282,6 +289,9 @@ class Run:
         if self._settings.owns_file and self.file is not None:
             tell_of_unknown_fields(self.file)
         attachment.install()
+        assert self._tree is not None
+        self._undo.push(self._tree.put_back)
+        self._tree.route_files()
         if self._settings.level is not None:
             logging.getLogger().setLevel(self._settings.level)
         set_attached(attachment)
@@ -293,6 +303,7 @@ class Run:
         if isinstance(self.address, str):
             before = os.environ.get(ENVIRONMENT)
             self._undo.push(functools.partial(self._restore_environment, before))
+            self._is_in_environment = True
             os.environ[ENVIRONMENT] = self.address
         if self._settings.auto_attach:
             passport = Passport(self._renew)
@@ -317,47 +328,38 @@ class Run:
         elif attachment.is_in_place:  # it was not even attached
             attachment.detach()
 
-    def _stop_listener(self) -> None:
-        if self._listener is not None:
-            is_ended = self._end_listener(self._listener)
-            self._settle(self._listener, is_ended)
-
-    def _end_listener(self, listener: SessionListener) -> bool:
-        remaining = self._deadline - monotonic()
-        return listener.stop_at(self._deadline - remaining / 2) or listener.stop_at(
-            self._deadline, is_patient=False
-        )
-
-    def _settle(self, listener: SessionListener, is_ended: bool) -> None:
+    def _stop_listeners(self) -> None:
         """Sum up what there is to tell, and let the further handlers end."""
         assert self._outputs is not None
-        if is_ended and not listener.is_settled:
-            for pid, dropped in self._journal.drops() if self._journal is not None else ():
-                self._delivery.settle_drops(pid, dropped)
+        ended = [lane.end_listener(self._deadline) for lane in self._lanes]
+        is_first = not self._is_settled
+        if ended and ended[0] and is_first:
             for held in take_all_held():
-                self._delivery.tell(held)
-            self._delivery.sum_up()
+                self._lanes[0].delivery.tell(held)
+        for lane, is_ended in zip(self._lanes, ended):
+            if is_ended and is_first:
+                lane.sum_up()
         self._unfinished.update(self._outputs.finish_handlers(self._deadline))
-        if is_ended and not listener.is_settled:
-            self._delivery.sum_up_handlers(self._unfinished)
-            listener.is_settled = True
-        elif not is_ended:
-            self._is_abandoned = True
-            listener.abandon()
-        left = listener.queue.left(is_ended)
-        if left:
-            self._unfinished[repr(self.file)] = left
+        if ended and ended[0] and is_first:
+            self._lanes[0].delivery.sum_up_handlers(self._unfinished)
+        self._is_settled = self._is_settled or all(ended)
+        for lane, is_ended in zip(self._lanes, ended):
+            if not is_ended:
+                lane.abandon()
+            left = lane.left(is_ended)
+            if left:
+                self._unfinished[repr(lane.file)] = left
 
-    def _release_file(self) -> None:
-        if self._outputs is None or self._is_abandoned:
-            return  # the listener is stuck in it, and has its lock
-        waiting = self._outputs.release_file(self._deadline)
-        if waiting:
-            self._unfinished[repr(self.file)] = waiting
-
-    def _close_alone(self) -> None:
-        if self._alone is not None:
-            self._alone.close()
+    def _release_files(self) -> None:
+        if self._outputs is None:
+            return
+        # Of one that was abandoned the listener is stuck in it, and has its lock.
+        stuck = {lane.file for lane in self._lanes if lane.is_abandoned}
+        for file in self._outputs.files:
+            if file is not None and file not in stuck:
+                waiting = self._outputs.release_file(file, self._deadline)
+                if waiting:
+                    self._unfinished[repr(file)] = waiting
 
 
 def _deadline(timeout: float) -> float:

@@ -35,7 +35,7 @@ class LogSession:
 
     Args:
         filename: The log's name (see `DatedFileHandler`), or a ready
-            `DatedFileHandler`. None adopts the handlers of the root logger.
+            `DatedFileHandler`. None adopts the handlers that loggers have.
         level: The root logger's level, by number or name. By default INFO, or
             when handlers are adopted, the level that the root logger has.
         format, datefmt, style: As for `logging.Formatter`.

@@ -41,6 +41,11 @@ class Settings(NamedTuple):
     journal_dir: str | None
 
     @property
+    def has_queue(self) -> bool:
+        """True without a journal."""
+        return self.queue is not None or not hasattr(os, "mkfifo")
+
+    @property
     def is_file_all(self) -> bool:
         """True if a console that the root logger has is replaced by the file alone."""
         return not (self.adopts or self.handlers or self.console is not None)

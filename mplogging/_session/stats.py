@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import collections
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .._delivery.delivery import Delivery
@@ -12,7 +13,7 @@ from .outputs import Outputs
 class SessionStats(NamedTuple):
     """What a session has done so far."""
 
-    records: int = 0  # written
+    records: int = 0  # written, to each file
     bytes: int = 0  # written
     workers: int = 0  # processes other than the session's own that logged
     late: int = 0  # of the records, those for an older file than the newest
@@ -29,23 +30,29 @@ class SessionStats(NamedTuple):
     @classmethod
     def of(
         cls,
-        delivery: Delivery,
+        deliveries: Sequence[Delivery],
         outputs: Outputs,
         pid: int,
         unfinished: Mapping[str, int],
     ) -> SessionStats:
         """Put together from where each is counted; `pid` is the session's own process."""
-        counts, file, sidelines = delivery.counts, outputs.file, outputs.sidelines
+        counts: collections.Counter[str] = collections.Counter()
+        pids: set[int] = set()
+        for delivery in deliveries:
+            counts.update(delivery.counts)
+            pids |= delivery.pids
+        files = [file for file in outputs.files if file is not None]
+        sidelines = outputs.all_sidelines()
         return cls(
             records=counts["records"],
             bytes=counts["bytes"],
-            workers=len(delivery.pids - {pid}),
-            late=file.late if file else 0,
+            workers=len(pids - {pid}),
+            late=sum(file.late for file in files),
             dropped=counts["dropped"] + sum(sideline.dropped for sideline in sidelines),
             incomplete=counts["incomplete"],
             failed=counts["failed"] + sum(sideline.failed for sideline in sidelines),
             corrupt=counts["corrupt"],
-            lost=counts["lost"] + (file.lost if file else 0),
+            lost=counts["lost"] + sum(file.lost for file in files),
             recovered=counts["recovered"],
             unfinished=dict(unfinished),
         )

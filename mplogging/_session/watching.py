@@ -1,4 +1,4 @@
-"""Tells when a level is changed while the session runs.
+"""Tells when a level of a logger, or of a handler, is changed while the session runs.
 
 A program that `subprocess` starts asks nobody before it attaches: what it finds must have
 been put there by then.
@@ -6,8 +6,42 @@ been put there by then.
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Iterable
 from typing import Any, Callable, cast
+
+Step = Callable[[], object]
+
+
+class HandlerWatch:
+    """Sees each `setLevel` of a handler.
+
+    Args:
+        tell: Is called then, in the thread that did it.
+    """
+
+    def __init__(self, handlers: Callable[[], Iterable[logging.Handler]], tell: Step) -> None:
+        self._handlers = handlers
+        self._tell = tell
+        self._watched: list[logging.Handler] = []
+
+    def begin(self) -> None:
+        """From now on; once more for handlers that have come since."""
+        for handler in self._handlers():
+            if "setLevel" not in vars(handler):
+                self._watched.append(handler)
+                vars(handler)["setLevel"] = functools.partial(self._set, handler)
+
+    def end(self) -> None:
+        """No more."""
+        while self._watched:
+            vars(self._watched[-1]).pop("setLevel", None)
+            self._watched.pop()
+
+    def _set(self, handler: logging.Handler, level: int | str) -> None:
+        type(handler).setLevel(handler, level)
+        self._tell()
 
 
 class LevelWatch:

@@ -33,6 +33,7 @@ EVER = (float("-inf"), float("inf"))
 
 LINE, RECORD, HELLO, DROPPED, MARK = KINDS = range(1, 6)
 START = 6  # the first frame of a segment, which shows its cookie
+ROUTED = 7  # a record for one handler that stands elsewhere than on the root logger
 
 
 class Message(NamedTuple):
@@ -73,7 +74,8 @@ class Framing:
         self.cookie = cookie
         self.mark = _MAGIC + cookie
         self.tags = {
-            kind: int.from_bytes(self.mark + bytes([kind]), "little") for kind in (*KINDS, START)
+            kind: int.from_bytes(self.mark + bytes([kind]), "little")
+            for kind in (*KINDS, START, ROUTED)
         }
         self.line_tag = self.tags[LINE]
         self._kinds = {tag: kind for kind, tag in self.tags.items()}
@@ -268,3 +270,22 @@ def split_record(payload: bytes) -> tuple[bytes, bool, bytes]:
     if stop > len(payload):
         raise ValueError(f"no record: its line ends at {stop} of {len(payload)} bytes")
     return payload[_LENGTH.size : stop], bool(word & _STAND_IN), payload[stop:]
+
+
+# -- the payload of a ROUTED ----------------------------------------------------
+
+
+def join_routed(number: int, pickled: bytes) -> bytes:
+    """A handler's number, and the record."""
+    return _LENGTH.pack(number) + pickled
+
+
+def split_routed(payload: bytes) -> tuple[int, bytes]:
+    """What `join_routed` was given.
+
+    Raises:
+        ValueError: The payload is none of its.
+    """
+    if len(payload) < _LENGTH.size:
+        raise ValueError(f"no record for a handler, in {len(payload)} bytes")
+    return _LENGTH.unpack_from(payload)[0], payload[_LENGTH.size :]

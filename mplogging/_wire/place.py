@@ -222,6 +222,15 @@ class Place(Locks):
         """What `write_config` wrote."""
         return self._read(_CONFIG)
 
+    def config_identity(self) -> tuple[int, int]:
+        """Another one each time that it is replaced.
+
+        Raises:
+            OSError: It is gone.
+        """
+        found = os.stat(_CONFIG, dir_fd=self._descriptor)
+        return found.st_ino, found.st_mtime_ns
+
     def write_recovery(self, data: bytes) -> None:
         """Make, or replace, what recovery reads."""
         self._replace(_RECOVERY, data)

@@ -87,6 +87,7 @@ class JournalWriter:
         self._turn = RLock()
         self._look_due = _NOT_YET
         self._has_to_speak = True
+        self.when_looking: Callable[[], object] = lambda: None
         self._pause = 0.0
         self.descriptor, self.segment, self._identity = -1, 0, (0, 0)
         self._tags: dict[int, int] = {}
@@ -216,6 +217,7 @@ class JournalWriter:
         if self._has_to_speak:
             self._speak()
         self._look_due = now + LOOK_SECONDS if head.next == head.segment else _NOT_YET
+        self.when_looking()
 
     def _be_ready(self) -> Head:
         """Have the segment open that all are to write to; returns the note's head."""

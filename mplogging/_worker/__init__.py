@@ -1,7 +1,8 @@
 """In the process that logs: from the root logger to the wire.
 
-    attaching    this process belongs to a session: its root logger leads there
-      │            config: what the session wants of it; formatting: how lines are made
+    attaching    this process belongs to a session: its loggers lead there (`attachment`)
+      │            config: what the session wants of it; tree, factory, formatting: what the
+      │            parent has
       ▼
     record ─ handler.SessionHandler ─ (kind, created, payload) ─ channels ═══ the session
 

@@ -6,84 +6,20 @@ process, whose records take the same way.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
 import sys
-from typing import Any, Callable
+from typing import Any
 
 from .._errors import ConfigError, SessionClosedError, SessionError, tell
 from .._limit import tell_all_held
 from .._wire.place import ENVIRONMENT
+from .attachment import Attachment, End
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
 from .handler import SessionHandler
-
-
-class Attachment:
-    """This process's place in a session: its root logger, and what was there before."""
-
-    def __init__(
-        self,
-        address: str | QueueAddress,
-        channel: Channel,
-        config: Config,
-        handler: SessionHandler,
-    ) -> None:
-        self.address = address
-        self.addresses = {address} if isinstance(address, str) else set()
-        # In the session's process: makes sure that there is one for the next process.
-        self.renew: Callable[[], str | QueueAddress] = lambda: self.address
-        self.channel = channel
-        self.config = config
-        self.handler = handler
-        self.follows_forks = True  # do forked children belong to the session too?
-        self.session_pid: int | None = None  # set where the session itself runs
-        self.outlets = handler.outlets()
-        root = logging.getLogger()
-        self._old_handlers = root.handlers
-        self._old_level = root.level
-        self._old_capture = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
-
-    def install(self) -> None:
-        """Let the handler be the root logger's only one."""
-        logging.getLogger().handlers = [self.handler]
-        if self.config.captures_warnings:
-            logging.captureWarnings(True)
-
-    @property
-    def is_in_place(self) -> bool:
-        """False if logging has been set up anew meanwhile."""
-        return self.handler in logging.getLogger().handlers
-
-    def has_outlet(self, handler: logging.Handler) -> bool:
-        """True if what comes to this handler comes to its file or stream by way of us too."""
-        return any(_leads_to_the_same(handler, outlet) for outlet in self.outlets)
-
-    def detach(self) -> None:
-        """Put the root logger back as it was."""
-        root = logging.getLogger()
-        root.handlers = self._old_handlers
-        root.setLevel(self._old_level)
-        if self.config.captures_warnings and not self._old_capture:
-            logging.captureWarnings(False)
-
-    def close(self) -> None:
-        """Give up the channel, after `detach`."""
-        self.handler.end_channel()
-        self.channel.close()
-
-
-def _leads_to_the_same(handler: logging.Handler, other: logging.Handler) -> bool:
-    if handler is other:
-        return True
-    if type(handler) is not type(other):
-        return False
-    file, stream = (getattr(handler, name, None) for name in ("baseFilename", "stream"))
-    if file is not None:
-        return bool(file == getattr(other, "baseFilename", None))
-    return stream is not None and stream is getattr(other, "stream", None)
-
 
 # What `multiprocessing` has been forked into.
 FORKED_PACKAGES = ("multiprocess", "billiard")
@@ -176,22 +112,35 @@ def _attach(address: str | os.PathLike[str] | QueueAddress | None) -> None:
         channel, config = QueueChannel(address.queue), pickle.loads(address.config)
     else:
         channel, config = JournalChannel.open(address)
+    ends: list[End] = []
     try:
         handler = SessionHandler(channel, config)
+        for place in config.lanes:
+            ends.append(_end_at(place))
     except BaseException:
-        channel.close()
+        for other in (channel, *(end.channel for end in ends)):
+            other.close()
         raise
     if _attached is not None:
         _attached.detach()
-        _attached.handler.leave()
+        _attached.leave()
         _attached.close()
-    attachment = Attachment(address, channel, config, handler)
+    attachment = Attachment(address, channel, config, handler, ends)
     attachment.install()
-    config.levels.apply()
+    attachment.grow()
     set_attached(attachment)
     _see_to_leaving()
     if isinstance(address, str):
         os.environ[ENVIRONMENT] = address  # for the programs that this process starts
+
+
+def _end_at(address: str) -> End:
+    channel, config = JournalChannel.open(address)
+    try:
+        return End(channel, config, SessionHandler(channel, config))
+    except BaseException:
+        channel.close()
+        raise
 
 
 def present_address(address: str | QueueAddress) -> str | QueueAddress:
@@ -209,7 +158,8 @@ def stay_attached() -> None:
         for handler in root.handlers[:]:
             if _attached.has_outlet(handler):
                 root.removeHandler(handler)
-        root.addHandler(_attached.handler)
+        for handler in _attached.root_handlers():
+            root.addHandler(handler)
 
 
 def _add_handler(handler: logging.Handler) -> None:
@@ -225,6 +175,13 @@ def _add_handler(handler: logging.Handler) -> None:
         handler.close()
 
 
+def _before_fork() -> None:
+    """A forked child is to have the named loggers' handlers as they are by now."""
+    if _attached is not None and _attached.see_tree is not None:
+        with contextlib.suppress(Exception):
+            _attached.branches = _attached.see_tree()
+
+
 def _after_fork() -> None:
     """A forked child has its parent's root logger: it gets one of its own."""
     attachment = _attached
@@ -232,8 +189,7 @@ def _after_fork() -> None:
         return
     if attachment.follows_forks:
         attachment.handler.drops.close()
-        attachment.handler = SessionHandler(attachment.channel, attachment.config)
-        attachment.install()
+        attachment.grow_again()
         _see_to_forks()
         _see_to_leaving()
     else:
@@ -267,7 +223,7 @@ def _leave() -> None:
     if not _attached.is_in_place:
         warn_of_set_up(stacklevel=2)
     tell_all_held()
-    _attached.handler.leave()
+    _attached.leave()
 
 
 def warn_of_set_up(stacklevel: int) -> None:
@@ -298,4 +254,4 @@ def multiprocessing_util() -> Any:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

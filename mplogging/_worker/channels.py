@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from typing import Any, Callable, NamedTuple, Protocol
 
 from .._delivery.direct import DirectWriter
-from .._errors import SessionClosedError
+from .._errors import SessionClosedError, is_foreign
 from .._file.handler import DatedFileHandler
 from .._wire.bell import Bell
 from .._wire.drops import DropCount
@@ -68,6 +68,8 @@ class Channel(Protocol):
 
     def drop_count(self) -> DropCount: ...
 
+    def new_config(self) -> Config | None:
+        """What the session wants by now, if that is something else than before."""
 
     def close(self) -> None: ...
 
@@ -94,6 +96,7 @@ class JournalChannel:
         self._process = process
         self._is_read_here = self._is_read_elsewhere = False
         self._writer: JournalWriter | None = None
+        self._config_identity = (0, 0)
 
     @classmethod
     def open(cls, address: str) -> tuple[JournalChannel, Config]:
@@ -109,6 +112,7 @@ class JournalChannel:
             channel = cls(
                 place, Bell(config.bell), config.capacity_bytes, config.process, owns_place=True
             )
+            channel._config_identity = place.config_identity()
             if not channel._is_read():
                 raise SessionClosedError(f"the session at {address!r} is over: nobody reads it")
             place.hold()
@@ -185,6 +189,19 @@ class JournalChannel:
     def drop_count(self) -> DropCount:
         return DropCount(self.place)
 
+    def new_config(self) -> Config | None:
+        try:
+            identity = self.place.config_identity()
+            if identity == self._config_identity:
+                return None
+            self._config_identity = identity
+            config: Config = pickle.loads(self.place.read_config())
+            return config
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            return None  # all goes on as it was
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -214,6 +231,9 @@ class QueueChannel:
 
     def drop_count(self) -> DropCount:
         return DropCount(None)
+
+    def new_config(self) -> Config | None:
+        return None
 
     def close(self) -> None:
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
@@ -18,6 +18,7 @@ class Config(NamedTuple):
     # its lines just as the session's own process would.
     file: bytes | None
     bare_file: bytes | None  # the same without formatter and filters, if there is one
+    line_level: int  # the file's, which may change
     record_level: int  # from here on the record itself is wanted too
     drop_below: int  # records of lower levels are dropped if the journal is full
     capacity_bytes: int  # when that is
@@ -26,6 +27,10 @@ class Config(NamedTuple):
     captures_warnings: bool
     levels: Levels
     formatting: Mapping[str, bytes | None]  # as `formatting.changes` has it
+    lanes: tuple[str, ...] = ()  # where the journals of further files are
+    root_lanes: tuple[int, ...] = ()  # which of these files the root logger has
+    tree: Mapping[str, Any] | None = None  # by name, a `tree.Branch`
+    factory: bytes | None = None  # of records, pickled
 
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""

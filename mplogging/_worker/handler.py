@@ -5,22 +5,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import multiprocessing
 import os
 from collections.abc import Iterator
 from threading import RLock
-from typing import Any
+from time import monotonic
+from typing import Any, Callable
 
 from .._delivery.direct import DirectWriter
-from .._levels import NEVER
 from .._records import dump_record
 from .._wire.drops import DropCount
-from .._wire.frames import DROPPED, LINE, RECORD, Message, join_record
-from .._wire.writer import Congested, Over, Unsent
+from .._wire.frames import (
+    DROPPED,
+    LINE,
+    RECORD,
+    ROUTED,
+    Message,
+    join_record,
+    join_routed,
+)
+from .._wire.writer import LOOK_SECONDS, Congested, JournalWriter, Over, Unsent
 from .channels import Channel, Sender, hello
 from .config import Config
+
+Prepare = Callable[[logging.LogRecord], tuple[int, float, bytes]]
+
+
+class Rejected(Exception):
+    """A filter of the file's does not let the record pass."""
 
 
 class SessionHandler(logging.handlers.QueueHandler):
@@ -32,6 +47,9 @@ class SessionHandler(logging.handlers.QueueHandler):
     Args:
         queue: The channel to the session.
         config: What the session wants.
+
+    Attributes:
+        makes_lines: It makes them just as the session's own process would.
     """
 
     queue: Sender  # type: ignore[assignment]
@@ -40,18 +58,50 @@ class SessionHandler(logging.handlers.QueueHandler):
         self._channel = queue
         self._config = config
         self._file, makes_lines = config.load_file()
-        self._makes_lines = makes_lines
-        self._line_level = NEVER if self._file is None else self._file.level
-        self._record_level = config.record_level if makes_lines else 0
+        self.makes_lines = makes_lines
+        self.when_new: Callable[[Config], object] = lambda config: None
+        self._levels_due = 0.0
         self.drops: DropCount = queue.drop_count()
         self._drop_below = config.drop_below
         # For the one change of `queue`; reentrant, since a signal handler may log.
         self._change = RLock()
         self._aside_writer: DirectWriter | None = None
         super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
-        self.setLevel(min(self._line_level, config.record_level))
+        self.follow(config)
+        if isinstance(self.queue, JournalWriter):
+            self.queue.when_looking = self.look
         if self._file is not None:
-            self.line = self._file.line
+            self.line = self._filtered_line if self._file.filters else self._file.line
+
+    def follow(self, config: Config) -> None:
+        """From now on, the handlers of the session's process have these levels."""
+        self._line_level = config.line_level
+        self._record_level = config.record_level if self.makes_lines else 0
+        self._least = min(config.line_level, config.record_level)
+        # On the handler's own level `logging` would stop records for good; and where nothing
+        # is to be stopped, nothing needs to be looked at.
+        if self._least > logging.NOTSET:
+            vars(self)["handle"] = self._handle_from_level
+        else:
+            vars(self).pop("handle", None)
+
+    def look(self) -> None:
+        """See whether the levels are others now."""
+        config = self._channel.new_config()
+        if config is not None:
+            self.follow(config)
+            self.when_new(config)
+
+    def _handle_from_level(self, record: logging.LogRecord) -> Any:
+        if record.levelno < self._least:
+            now = monotonic()
+            if now < self._levels_due:
+                return False
+            self._levels_due = now + LOOK_SECONDS
+            self.look()
+            if record.levelno < self._least:
+                return False
+        return type(self).handle(self, record)
 
     def createLock(self) -> None:
         """None is made."""
@@ -80,12 +130,26 @@ class SessionHandler(logging.handlers.QueueHandler):
                 return
             try:
                 self.queue.send(kind, created, payload)
-            except Congested as congested:
-                self._wait_or_drop(record, (kind, created, payload), congested)
-            except Over:
-                self._go_direct((kind, created, payload))
-            except Unsent:
-                self._aside().aside(kind, created, payload)
+            except (Congested, Over, Unsent) as obstacle:
+                self._overcome(obstacle, record, (kind, created, payload))
+        except Rejected:
+            pass
+        except Exception:
+            self.handleError(record)
+
+    def forward(self, record: logging.LogRecord, prepare: Prepare) -> None:
+        """As `emit`, for a handler elsewhere in the tree: what `prepare` makes is sent."""
+        try:
+            message = prepare(record)
+            if self._aside_writer is not None and self._aside_writer.is_behind():
+                self._aside_writer.aside(*message)
+                return
+            try:
+                self.queue.send(*message)
+            except (Congested, Over, Unsent) as obstacle:
+                self._overcome(obstacle, record, message)
+        except Rejected:
+            pass
         except Exception:
             self.handleError(record)
 
@@ -98,9 +162,35 @@ class SessionHandler(logging.handlers.QueueHandler):
         level = record.levelno
         if level < self._record_level:
             return LINE, record.created, self.line(record)
-        line = b"" if level < self._line_level else self.line(record)
-        is_stand_in = bool(line) and not self._makes_lines
+        line = b""
+        if level >= self._line_level:
+            with contextlib.suppress(Rejected):
+                line = self.line(record)
+        is_stand_in = bool(line) and not self.makes_lines
         return RECORD, record.created, join_record(line, dump_record(record), is_stand_in)
+
+    def _filtered_line(self, record: logging.LogRecord) -> bytes:
+        """As the file's `line`; its filters see the record where it is made.
+
+        Raises:
+            Rejected: One of them does not let it pass.
+        """
+        assert self._file is not None
+        verdict: Any = self._file.filter(record)
+        if not verdict:
+            raise Rejected
+        return self._file.line(verdict if isinstance(verdict, logging.LogRecord) else record)
+
+    def prepare_line(self, record: logging.LogRecord) -> tuple[int, float, bytes]:
+        """The record as a message to the file alone."""
+        line = self.line(record)
+        if self.makes_lines:
+            return LINE, record.created, line
+        return RECORD, record.created, join_record(line, dump_record(record), is_stand_in=True)
+
+    def prepare_for(self, number: int, record: logging.LogRecord) -> tuple[int, float, bytes]:
+        """The record as a message to one handler of the session's process."""
+        return ROUTED, record.created, join_routed(number, dump_record(record))
 
     def outlets(self) -> list[logging.Handler]:
         """The handlers behind it, as far as this process has them."""
@@ -125,6 +215,19 @@ class SessionHandler(logging.handlers.QueueHandler):
         yield hello(multiprocessing.current_process().name)
         for dropped in self.drops.take():
             yield Message(DROPPED, os.getpid(), dropped.last, dropped.dump())
+
+    def _overcome(
+        self,
+        obstacle: Congested | Over | Unsent,
+        record: logging.LogRecord,
+        message: tuple[int, float, bytes],
+    ) -> None:
+        if isinstance(obstacle, Congested):
+            self._wait_or_drop(record, message, obstacle)
+        elif isinstance(obstacle, Over):
+            self._go_direct(message)
+        else:
+            self._aside().aside(*message)
 
     def _wait_or_drop(
         self,

@@ -70,11 +70,15 @@ def tree():
             logger.__init__(logger.name)
             logger.parent = logger.parent or logging.root
     for logger, state in states.items():
+        for handler in logger.handlers:
+            if handler not in state["handlers"]:
+                handler.close()
         vars(logger).update(state)
     for name in manager.loggerDict.keys() - known.keys():
         logger = manager.loggerDict[name]
         if isinstance(logger, logging.Logger):
             logger.parent, logger.manager = logging.root, manager
+            manager._fixupParents(logger)
     logging.disable(logging.NOTSET)
     logging.setLogRecordFactory(factory)
     manager._clear_cache()

@@ -1,0 +1,153 @@
+"""How a process is attached to a session: its loggers lead there, and back in the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Callable, NamedTuple
+
+from .._unmade import set_up
+from .channels import Channel, QueueAddress
+from .config import Config
+from .factory import Factory, use_factory
+from .handler import SessionHandler
+from .tree import Branch, Tree
+
+
+class End(NamedTuple):
+    """This process's end of the way to a further file of the session."""
+
+    channel: Channel
+    config: Config
+    handler: SessionHandler
+
+
+class Attachment:
+    """This process's place in a session: its loggers, and what was there before.
+
+    Args:
+        ends: Of the further files.
+    """
+
+    def __init__(
+        self,
+        address: str | QueueAddress,
+        channel: Channel,
+        config: Config,
+        handler: SessionHandler,
+        ends: Sequence[End] = (),
+    ) -> None:
+        self.address = address
+        self.addresses = {address} if isinstance(address, str) else set()
+        # In the session's process: makes sure that there is one for the next process.
+        self.renew: Callable[[], str | QueueAddress] = lambda: self.address
+        self.channel = channel
+        self.config = config
+        self.handler = handler
+        self.ends = list(ends)
+        self.tree: Tree | None = None
+        self._old_factory: Factory | None = None
+        # In the session's process: what a forked child is to have, and what no more.
+        self.see_tree: Callable[[], Mapping[str, Branch]] | None = None
+        self.served: Callable[[], Sequence[logging.Handler]] = list
+        self.branches: Mapping[str, Branch] | None = None  # as seen last, before a fork
+        self.follows_forks = True  # do forked children belong to the session too?
+        self.session_pid: int | None = None  # set where the session itself runs
+        self.outlets = [outlet for one in self.root_handlers() for outlet in one.outlets()]
+        root = logging.getLogger()
+        self._old_handlers = root.handlers
+        self._old_level = root.level
+        self._old_capture = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
+
+    def handlers(self) -> list[SessionHandler]:
+        """That of each file, in order."""
+        return [self.handler, *(end.handler for end in self.ends)]
+
+    def root_handlers(self) -> list[SessionHandler]:
+        """Those that stand on the root logger."""
+        handlers = self.handlers()
+        return [self.handler, *(handlers[number] for number in self.config.root_lanes)]
+
+    def grow(self) -> None:
+        """Let the named loggers, levels and records be as in the session's process."""
+        self._old_factory = use_factory(self.config.factory)
+        self.tree = Tree(self.config.tree or {}, self.handlers())
+        self.handler.when_new = self._follow
+        self.tree.set_up_root()
+        self.config.levels.apply(self.tree.steps())
+
+    def _follow(self, config: Config) -> None:
+        self.config = config
+        if self.tree is not None and config.tree:
+            self.tree.follow(config.tree)
+
+    def grow_again(self) -> None:
+        """In a forked child, whose loggers have its parent's handlers."""
+        old = [*self.served(), *self.handlers()]
+        if self.tree is not None:
+            old += self.tree.handlers()
+        for end in self.ends:
+            end.handler.drops.close()
+        self.ends = [
+            end._replace(handler=SessionHandler(end.channel, end.config)) for end in self.ends
+        ]
+        self.handler = SessionHandler(self.channel, self.config)
+        self.install()
+        if self.branches is None:
+            self.branches = self.config.tree or {}
+        self.tree = Tree(self.branches, self.handlers(), inherited=old)
+        self.handler.when_new = self._follow
+        self.served, self.see_tree = list, None
+        if self.branches:
+            set_up(self.tree.steps(), is_more=True)
+
+    def install(self) -> None:
+        """Let the root logger have no handlers but ours."""
+        logging.getLogger().handlers = [*self.root_handlers()]
+        if self.config.captures_warnings:
+            logging.captureWarnings(True)
+
+    @property
+    def is_in_place(self) -> bool:
+        """False if logging has been set up anew meanwhile."""
+        return self.handler in logging.getLogger().handlers
+
+    def has_outlet(self, handler: logging.Handler) -> bool:
+        """True if what comes to this handler comes to its file or stream by way of us too."""
+        return any(_leads_to_the_same(handler, outlet) for outlet in self.outlets)
+
+    def detach(self) -> None:
+        """Put the loggers back as they were."""
+        if self.tree is not None:
+            self.tree.undo()
+        if self._old_factory is not None:
+            logging.setLogRecordFactory(self._old_factory)
+        root = logging.getLogger()
+        root.handlers = self._old_handlers
+        root.setLevel(self._old_level)
+        if self.config.captures_warnings and not self._old_capture:
+            logging.captureWarnings(False)
+
+    def close(self) -> None:
+        """Give up the channel, after `detach`."""
+        self.handler.end_channel()
+        self.channel.close()
+        for end in self.ends:
+            end.handler.end_channel()
+            end.channel.close()
+
+    def leave(self) -> None:
+        """This process is about to end: what nobody reads any more, it writes."""
+        for handler in self.handlers():
+            handler.leave()
+
+
+def _leads_to_the_same(handler: logging.Handler, other: logging.Handler) -> bool:
+    if handler is other:
+        return True
+    if type(handler) is not type(other):
+        return False
+    file, stream = (getattr(handler, name, None) for name in ("baseFilename", "stream"))
+    if file is not None:
+        return bool(file == getattr(other, "baseFilename", None))
+    return stream is not None and stream is getattr(other, "stream", None)
