@@ -55,10 +55,10 @@ class _Window:
 class RateLimit(logging.Filter):
     """A filter for loggers and handlers that lets the first so many records of a kind pass.
 
-    What it has held back is counted, and the count logged by the same logger. On a logger
-    it limits what each process logs; on the file's handler, whose filters run in the
-    session's own process, all processes of the session together. It can be pickled; a copy
-    begins to count anew, and so does a forked child.
+    What it has held back is counted, and the count logged by the same logger. It limits what
+    each process logs: it can be pickled, a copy begins to count anew, and so does a forked
+    child. With `shared`, on a handler of a session, it limits all processes of the session
+    together.
 
     Args:
         records: How many of a kind may pass; 1 or more.
@@ -67,12 +67,16 @@ class RateLimit(logging.Filter):
             whatever the numbers in it; in the process that logs, before its arguments are
             put in), "place" (the same line of the source), "logger", or "all" for no
             difference.
+        shared: It stays in the session's own process, and can't be pickled. There the lines
+            of a file are made then, which costs that process more; False by default.
 
     Raises:
         ConfigError: An argument has a value that cannot work.
     """
 
-    def __init__(self, records: int, seconds: float, per: str = "message") -> None:
+    def __init__(
+        self, records: int, seconds: float, per: str = "message", *, shared: bool = False
+    ) -> None:
         super().__init__()
         self.records, self.seconds, self.per = records, seconds_of(seconds), per
         if not is_whole(records, 1):
@@ -81,6 +85,7 @@ class RateLimit(logging.Filter):
             raise ConfigError(f"seconds must be a number above 0, got {seconds!r}")
         if per not in _KINDS:
             raise ConfigError(f"per must be one of {tuple(_KINDS)}, got {per!r}")
+        self.shared = shared
         self.forget()
         _limits.add(self)
 
@@ -148,10 +153,13 @@ class RateLimit(logging.Filter):
         return told
 
     def __reduce__(self) -> Any:
+        if self.shared:
+            raise TypeError(f"{self!r} is shared: it stays in its process")
         return type(self), (self.records, self.seconds, self.per)
 
     def __repr__(self) -> str:
-        return f"RateLimit({self.records}, {self.seconds:g}, per={self.per!r})"
+        shared = ", shared=True" if self.shared else ""
+        return f"RateLimit({self.records}, {self.seconds:g}, per={self.per!r}{shared})"
 
 
 _limits: weakref.WeakSet[RateLimit] = weakref.WeakSet()

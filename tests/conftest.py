@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from leftovers import HAS_PROC, children, end, open_descriptors, own_handlers
+from leftovers import HAS_PROC, children, end, loggers, open_descriptors, own_handlers
 
 from mplogging._wire.place import ENVIRONMENT
 
@@ -57,6 +57,8 @@ def nothing_is_left(runtime_directory, tmp_path):
         "children": children() - processes,
     }
     # What a test that failed has left must not trouble the next.
+    for logger in loggers():
+        logger.handlers[:] = [one for one in logger.handlers if one not in left["handlers"]]
     root.handlers[:] = root_handlers
     root.setLevel(level)
     set_environment(address)

@@ -19,13 +19,19 @@ _DESCRIPTORS = (*range(256), *range(700, 1100))
 
 def own_handlers() -> set[logging.Handler]:
     """The handlers, on any logger, of this package's classes and those derived from them."""
-    root = logging.getLogger()
     return {
         handler
-        for logger in (root, *root.manager.loggerDict.values())
-        for handler in getattr(logger, "handlers", ())
+        for logger in loggers()
+        for handler in logger.handlers
         if any(kind.__module__.split(".")[0] == "mplogging" for kind in type(handler).__mro__)
     }
+
+
+def loggers() -> list[logging.Logger]:
+    """All that there are by now, the root logger among them."""
+    root = logging.getLogger()
+    made = root.manager.loggerDict.values()
+    return [root, *(logger for logger in made if isinstance(logger, logging.Logger))]
 
 
 def children() -> set[int]:

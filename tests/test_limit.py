@@ -119,9 +119,9 @@ def _log(count):
 
 
 def test_on_the_file_all_processes_share_it(context, tmp_path):
-    """The file's filters run in the session's own process."""
+    """With `shared`: it is used in the session's own process."""
     file = mplogging.DatedFileHandler(tmp_path / "app.log", delay=True)
-    file.addFilter(RateLimit(3, 3600))
+    file.addFilter(RateLimit(3, 3600, shared=True))
     file.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
     with mplogging.LogSession(file):
         logging.getLogger("main").warning("alone")

@@ -132,12 +132,16 @@ class DirectWriter:
             return False
 
     def _read(self, place: Place, writer: JournalWriter) -> bool:
-        if not place.try_reader_lock():
+        is_over = place.read_head().is_over
+        if not (is_over or (place.is_reader_gone() and not writer.is_reader_seen())):
             return False
-        if not place.read_head().is_over:
-            place.release_reader_lock()
-            if writer.is_reader_seen() or not place.try_reader_lock():
-                return False  # it lives, and had lost its lock for a moment
+        if place.reading_here.locked():
+            return False  # by another thread, or an interrupted call of this one's
+        with place.reading_here:
+            place.wait_for_lookers()
+            return place.try_reader_lock() and self._read_locked(place, writer)
+
+    def _read_locked(self, place: Place, writer: JournalWriter) -> bool:
         reader = Reader(place, self._delivery, writer=lambda: writer)
         try:
             reader.take_up()

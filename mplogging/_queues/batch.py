@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def writes_lines_only(handler: logging.Handler) -> TypeGuard[DatedFileHandler]:
     """True if the handler does no more with a record than to write its line."""
-    return isinstance(handler, DatedFileHandler) and handler.makes_plain_lines
+    return (
+        isinstance(handler, DatedFileHandler)
+        and handler.makes_plain_lines
+        and not handler.filters
+    )
 
 
 class Batch:

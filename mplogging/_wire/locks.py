@@ -9,6 +9,7 @@ descriptor of that file, so it is opened once.)
 from __future__ import annotations
 
 import errno
+from _thread import allocate_lock
 from time import monotonic, sleep
 
 try:
@@ -21,6 +22,7 @@ from .._errors import is_foreign
 # Far above what a note has: a lock needs no byte that exists.
 _READER, _ATTACHED, _WRITERS = 1 << 32, (1 << 32) + 1, 1 << 33
 _PATIENCE = 1.0  # seconds
+_LOOKING = 0.1
 
 
 class Locks:
@@ -28,9 +30,37 @@ class Locks:
 
     _note = -1  # its descriptor
 
+    def __init__(self) -> None:
+        self.forget_threads()
+
+    def forget_threads(self) -> None:
+        """In a forked child: those that hold these, or look, are not there."""
+        # Held by the thread that reads here: a process's own threads don't exclude each other.
+        self.reading_here = allocate_lock()
+        self._lookers: list[None] = []
+
     def try_reader_lock(self) -> bool:
         """Be the one who reads, if nobody is."""
         return self._try_lock(_READER)
+
+    def is_reader_gone(self) -> bool:
+        """True if no other process has the reader's lock."""
+        try:
+            self._lookers.append(None)
+            if self.reading_here.locked():
+                return True  # it is us
+            if not self._try_lock(_READER):
+                return False
+            self._unlock(_READER)
+            return True
+        finally:
+            del self._lookers[-1:]
+
+    def wait_for_lookers(self) -> None:
+        """Once `reading_here` is held: until none that came before lets the lock go."""
+        deadline = monotonic() + _LOOKING
+        while self._lookers and monotonic() < deadline:
+            sleep(0.0005)
 
     def release_reader_lock(self) -> None:
         """Let another read."""

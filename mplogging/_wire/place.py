@@ -47,6 +47,7 @@ class Place(Locks):
     """A session's directory, opened."""
 
     def __init__(self, path: str, descriptor: int) -> None:
+        super().__init__()
         self.path = path
         self._descriptor = descriptor
         self._identity = (0, 0)  # of the note, which tells whether a descriptor is still ours
@@ -322,3 +323,12 @@ def is_open_here(path: str) -> bool:
         identity = status.st_dev, status.st_ino
         return any(leads_to(place._descriptor, identity) for place in list(_open_places))
     return False
+
+
+def _after_fork() -> None:
+    for place in list(_open_places):
+        place.forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

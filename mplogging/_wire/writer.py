@@ -201,11 +201,8 @@ class JournalWriter:
             if place.read_head().is_over:
                 raise Over
             head = self._be_ready()
-            if not self.is_read_here() and place.try_reader_lock():
-                with contextlib.suppress(OSError):  # whoever takes over takes it again
-                    place.release_reader_lock()
-                if not self.is_reader_seen():
-                    raise Over
+            if not self.is_read_here() and place.is_reader_gone() and not self.is_reader_seen():
+                raise Over
             self._bell.ring()
             if self.unread(head) > self._capacity_bytes:
                 raise Congested(head.is_refused)

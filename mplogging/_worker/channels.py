@@ -130,10 +130,9 @@ class JournalChannel:
         if self.place.read_head().is_over:
             return False
         self._is_read_here = self._process == this_process()
-        if not self._is_read_here and self.place.try_reader_lock():
-            self.place.release_reader_lock()
-            return self._is_reader_seen()
-        return True
+        return (
+            self._is_read_here or not self.place.is_reader_gone() or self._is_reader_seen()
+        )
 
     def _is_reader_seen(self) -> bool:
         if self._is_read_elsewhere:
@@ -147,9 +146,8 @@ class JournalChannel:
         while may_live(self._process) and monotonic() < deadline:
             self._bell.ring()
             sleep(0.005)
-            if not self.place.try_reader_lock():
+            if not self.place.is_reader_gone():
                 return True
-            self.place.release_reader_lock()
         return False
 
     def read_elsewhere(self) -> None:
