@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
+import weakref
+from _thread import allocate_lock
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, get_ident
 from time import monotonic, sleep
 from typing import Any, Callable
 
 _END = None
 _ROOM_PAUSE = 0.005
+_FORK_PATIENCE = 0.5  # seconds
 
 
 class Sideline:
@@ -42,6 +46,8 @@ class Sideline:
         # Of all queues, it alone can be put to by a signal handler that interrupts a put.
         self._records: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
         self._is_over = self._is_busy = False
+        self._at_work = allocate_lock()  # held while the handler has a record
+        self._is_slow = False  # a fork has waited for it in vain
         self._drops = itertools.count()
         self.failed = 0
         self.when_started: Callable[[int | None], object] = lambda ident: None
@@ -52,6 +58,7 @@ class Sideline:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+        _started.add(self)
         self.when_started(self._thread.ident)
 
     @property
@@ -98,17 +105,74 @@ class Sideline:
         left = self._records.qsize() - 1 + self._is_busy
         return max(left, 1) if self._thread.is_alive() else 0
 
+    def rest(self, deadline: float) -> bool:
+        """Let the handler not begin with a record, once it is through with what it has.
+
+        Returns:
+            False if it is not through by then.
+        """
+        if self._thread.ident == get_ident():
+            return False  # it is this handler that forks
+        is_resting = self._take(deadline)
+        self._is_slow = not is_resting
+        return is_resting
+
+    def _take(self, deadline: float) -> bool:
+        if self._is_slow:
+            return self._at_work.acquire(False)
+        return self._at_work.acquire(True, max(0.0, deadline - monotonic()))
+
+    def resume(self) -> None:
+        """After `rest`: let it go on."""
+        self._at_work.release()
+
     def _run(self) -> None:
         while (record := self._records.get()) is not _END:
             self._is_busy = True
-            try:
-                self.handler.handle(record)
-            except BaseException:  # SystemExit would end the thread, and nobody would know
-                self.failed += 1
-                if self.failed == 1:
-                    with contextlib.suppress(BaseException):
-                        self._report(self.handler, record)
-            self._is_busy = False
-        with contextlib.suppress(BaseException):
+            with self._at_work:
+                self._handle(record)
+            self._is_busy = self._is_slow = False
+        with contextlib.suppress(BaseException), self._at_work:
             if getattr(self.handler, "flushOnClose", True):  # as `logging.shutdown`
                 self.handler.flush()
+
+    def _handle(self, record: logging.LogRecord) -> None:
+        try:
+            self.handler.handle(record)
+        except BaseException:  # SystemExit would end the thread, and nobody would know
+            self.failed += 1
+            if self.failed == 1:
+                with contextlib.suppress(BaseException):
+                    self._report(self.handler, record)
+
+
+_started: weakref.WeakSet[Sideline] = weakref.WeakSet()
+_resting: dict[int, list[Sideline]] = {}  # by the thread that forks
+
+
+def _before_fork() -> None:
+    # In the child, what a handler's thread has locked just then stays so for ever: the
+    # buffer of stderr, say, on which that child then hangs at its end.
+    resting = _resting[get_ident()] = []
+    deadline = monotonic() + _FORK_PATIENCE
+    for sideline in list(_started):
+        if sideline.rest(deadline):
+            resting.append(sideline)
+
+
+def _after_fork() -> None:
+    for sideline in _resting.pop(get_ident(), ()):
+        sideline.resume()
+
+
+def _after_fork_in_child() -> None:
+    _resting.clear()
+    _started.clear()  # their threads are not here
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork,
+        after_in_child=_after_fork_in_child,
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import signal
+import threading
 
 import fault_jobs
 import pytest
@@ -39,6 +42,53 @@ def fork_while_threads_log(directory, forks, threads, way) -> None:
     counts = sorted(accepted(directory).values())
     assert counts[: 2 * forks] == [20] * 2 * forks
     assert len(counts) == 2 * forks + threads
+
+
+class Holding(logging.Handler):
+    """A handler that holds a lock of its own for a while, as a stream's buffer has one."""
+
+    def __init__(self, event):
+        super().__init__()
+        self.has_begun, self.may_end = threading.Event(), event
+        self.own = threading.Lock()
+
+    def emit(self, record):
+        with self.own:
+            self.has_begun.set()
+            self.may_end.wait(0.05)
+
+
+def take(lock):
+    os._exit(not lock.acquire(timeout=1.0))
+
+
+def test_a_fork_while_a_handler_is_at_work(tmp_path):
+    """The child has none of the locks that the handler's thread holds just now."""
+    handler = Holding(threading.Event())
+    with LogSession(prepare(tmp_path), format=FORMAT, handlers=[handler]):
+        for _ in range(5):
+            handler.has_begun.clear()
+            logging.getLogger("held").info("record")
+            assert handler.has_begun.wait(30)
+            child = multiprocessing.get_context("fork").Process(target=take, args=(handler.own,))
+            child.start()
+            child.join()
+            assert child.exitcode == 0
+
+
+def test_a_fork_while_a_handler_is_stuck(tmp_path):
+    """It is waited for a moment, and no more; then it goes on."""
+    handler = Holding(threading.Event())
+    handler.may_end.wait = lambda seconds: threading.Event.wait(handler.may_end)
+    with LogSession(prepare(tmp_path), format=FORMAT, handlers=[handler]) as session:
+        for _ in range(2):
+            logging.getLogger("held").info("record")
+        assert handler.has_begun.wait(30)
+        fork = multiprocessing.get_context("fork")
+        end(start(fork, fault_jobs.log_once, tmp_path, count=3), tmp_path)
+        handler.may_end.set()
+    assert session.stats().records == 5
+    assert not session.stats().unfinished
 
 
 def test_forks_within_a_worker(context, tmp_path):
