@@ -45,9 +45,9 @@ def level_names(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(runtime_directory, tmp_path):
-    """The root logger is put back, and nothing stays: `test_conftest.py` leaves one of each."""
+    """The loggers are put back, and nothing stays: `test_conftest.py` leaves one of each."""
     root, address = logging.getLogger(), os.environ.get(ENVIRONMENT)
-    root_handlers, level = root.handlers[:], root.level
+    level, before = root.level, {one: (one.handlers[:], one.propagate) for one in loggers()}
     handlers, processes = own_handlers(), children()
     threads, descriptors = set(threading.enumerate()), open_descriptors().items()
     yield
@@ -58,8 +58,7 @@ def nothing_is_left(runtime_directory, tmp_path):
     }
     # What a test that failed has left must not trouble the next.
     for logger in loggers():
-        logger.handlers[:] = [one for one in logger.handlers if one not in left["handlers"]]
-    root.handlers[:] = root_handlers
+        logger.handlers[:], logger.propagate = before.get(logger, ([], True))
     root.setLevel(level)
     set_environment(address)
     end(left["children"])
