@@ -43,6 +43,12 @@ def level_names(monkeypatch):
         monkeypatch.setattr(logging, table, dict(getattr(logging, table)))
 
 
+@pytest.fixture
+def no_other_handlers(monkeypatch):
+    """`dictConfig` closes all that it knows of: not pytest's, please."""
+    monkeypatch.setattr(logging, "_handlerList", [])
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(runtime_directory, tmp_path):
     """The loggers are put back, and nothing stays: `test_conftest.py` leaves one of each."""

@@ -695,12 +695,6 @@ def test_pickling(tmp_path, make, monkeypatch):
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-@pytest.fixture
-def no_other_handlers(monkeypatch):
-    """`dictConfig` closes all that it knows of: not pytest's, please."""
-    monkeypatch.setattr(logging, "_handlerList", [])
-
-
 def test_dict_config(tmp_path, no_other_handlers):
     """With names of classes and arguments, as configurations are written."""
     logging.config.dictConfig({

@@ -133,7 +133,7 @@ def test_beside_the_standard_librarys(ours, file, tmp_path):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="from 3.12 on")
-def test_in_a_configuration(tmp_path):
+def test_in_a_configuration(tmp_path, no_other_handlers):
     """By class and by listener, as of Python 3.12."""
     logging.config.dictConfig({
         "version": 1,

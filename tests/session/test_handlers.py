@@ -74,7 +74,7 @@ def test_a_memory_handler(tmp_path, flushes):
     memory.close()
 
 
-def test_names_of_handlers(tmp_path):
+def test_names_of_handlers(tmp_path, no_other_handlers):
     """They lead to the program's own handlers, within a session and after it."""
     config = {
         "version": 1,
