@@ -29,6 +29,22 @@ def may_live(process: str) -> bool:
     return True
 
 
+def is_dead(process: str) -> bool:
+    """True if this process is seen to have ended, or to be just about to.
+
+    What it held may still be held for a moment: its threads end one by one.
+    """
+    pid, _, start = process.partition(" ")
+    if not start:
+        return not may_live(process)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return fields[19].decode() != start or fields[0] in (b"Z", b"X")
+    except (OSError, IndexError):
+        return True
+
+
 def has_open(process: str, identity: tuple[int, int]) -> bool | None:
     """True if this process is seen to live, and to have a file of that identity open.
 
@@ -37,11 +53,9 @@ def has_open(process: str, identity: tuple[int, int]) -> bool | None:
     pid, _, start = process.partition(" ")
     if not start:
         return None
-    with contextlib.suppress(OSError, IndexError):
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        if fields[19].decode() != start or fields[0] in (b"Z", b"X"):
-            return False
+    if is_dead(process):
+        return False
+    with contextlib.suppress(OSError):
         for number in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 status = os.stat(f"/proc/{pid}/fd/{number}")

@@ -16,7 +16,7 @@ from .._wire.bell import Bell
 from .._wire.drops import DropCount
 from .._wire.frames import HELLO, Message
 from .._wire.place import Place
-from .._wire.processes import may_live, this_process
+from .._wire.processes import is_dead, may_live, this_process
 from .._wire.writer import Congested, JournalWriter, Over
 from .config import Config
 
@@ -134,6 +134,15 @@ class JournalChannel:
             self._is_read_here or not self.place.is_reader_gone() or self._is_reader_seen()
         )
 
+    def _is_dying(self) -> bool:
+        """True once a reader that is dead has let go of its lock, too."""
+        deadline = monotonic() + _PATIENCE
+        while is_dead(self._process) and monotonic() < deadline:
+            if self.place.is_reader_gone():
+                return True
+            sleep(0.001)
+        return False
+
     def _is_reader_seen(self) -> bool:
         if self._is_read_elsewhere:
             return False
@@ -175,7 +184,7 @@ class JournalChannel:
         return self._writer
 
     def leave(self, file: DatedFileHandler | None) -> None:
-        if not self._is_read_here and not self._is_read():
+        if not self._is_read_here and (not self._is_read() or self._is_dying()):
             writer = self.direct(file)
             is_all_read = writer.take_over()
             self.place.let_go()  # of two that leave at once, one finds the other gone
