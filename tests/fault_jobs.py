@@ -562,11 +562,13 @@ def fork_in_handler(directory: str, is_alone: bool) -> None:
             )
             worker.start()
         ledger = Ledger(directory)
+        # Once: `getLogger` itself has a lock that no child that is forked within it can release.
+        logger = logging.getLogger("jobs")
         shooting = threading.Thread(target=_shoot, args=(40,))
         shooting.start()
         while shooting.is_alive():
             number, fill = ledger.accepted, ledger._fills[ledger.accepted % 4]
-            logging.getLogger("jobs").info("%s %d %s", ledger.name, number, fill)
+            logger.info("%s %d %s", ledger.name, number, fill)
             if is_child:
                 break
             ledger.accepted += 1
