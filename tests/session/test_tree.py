@@ -309,6 +309,8 @@ def work(parent, ready):
     ready.send(None)
     while os.getppid() == parent:
         time.sleep(0.01)
+    if not os.path.isdir("/proc/self"):
+        time.sleep(0.3)  # nobody can see that the parent is just about to be dead
     logging.error("after")
     logging.getLogger("audit").error("audit")
 
