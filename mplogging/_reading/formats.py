@@ -120,10 +120,6 @@ class LineParser:
         created = self.fields(text).get("created")
         return created if isinstance(created, float) else None
 
-    def is_of_own_format(self, text: str) -> bool:
-        """Has the entry the format that was given?"""
-        return self._own is None or self._own.match(text) is not None
-
     def _typed(self, found: re.Match[str], datefmt: str | None) -> Fields:
         fields: Fields = {}
         for name, text in found.groupdict().items():

@@ -24,8 +24,9 @@ from .._worker.formatting import changes
 from .alone import Alone
 from .journal import SessionJournal
 from .listener import ListenerSideHandler, SessionListener
+from .queue_source import QueueSource
 from .settings import Settings
-from .sources import QueueSource, Source
+from .sources import Source
 from .undo import Undo
 
 

@@ -1,21 +1,14 @@
-"""Where a listener's messages come from: the journal of a place, or a queue."""
+"""Where a listener's messages come from: the journal of a place. (Or a queue: `queue_source`.)"""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import logging
-import os
-import queue as queues
 from time import monotonic, sleep
-from typing import Any, Callable, Protocol
+from typing import Callable, Protocol
 
 from .._delivery.delivery import Delivery
-from .._delivery.foreign import record_message
 from .._delivery.reading import Reader
-from .._event import Event
 from .._wire.bell import Bell
-from .._wire.frames import LINE, MARK, Batch, Message
+from .._wire.frames import LINE
 from .._wire.place import Place
 from .._wire.writer import LOOK_SECONDS, JournalWriter, Unsent
 
@@ -25,10 +18,6 @@ _PAUSE = 0.005
 _AWAKE_SECONDS = 2 * LOOK_SECONDS
 _SLEEP_SECONDS = 1.0
 _DRAINING_SECONDS = 2.0
-# How often to see to what no message prompts: a disk that refuses lines.
-_TROUBLE_SECONDS = 0.5
-
-_FIELD_TYPES: tuple[Any, ...] = (int, int, (int, float), bytes)  # of a `Message`
 
 
 class Source(Protocol):
@@ -192,112 +181,6 @@ class JournalSource:
         self._delivery.file.write(created, [line])
 
 
-class QueueSource:
-    """Messages out of a queue."""
-
-    _MOST = 1000
-    _MOST_FAILURES = 100  # in a row: it is the queue then, and no item
-
-    def __init__(self, queue: Any, delivery: Delivery) -> None:
-        self._queue = queue
-        self._delivery = delivery
-        self._marks: dict[bytes, Event] = {}
-        self._due: list[Event] = []
-        self._numbers = itertools.count()
-        self._is_finished = False
-        delivery.on_mark = self._take_mark
-
-    def turn(self) -> None:
-        file = self._delivery.file
-        is_troubled = file is not None and file.waiting > 0
-        self._delivery.deliver(self._next_batch(_TROUBLE_SECONDS if is_troubled else 1.0))
-        if file is not None and file.waiting:
-            file.flush()
-        self._settle_marks()
-
-    def _settle_marks(self) -> None:
-        file = self._delivery.file
-        if self._due and not (file is not None and file.waiting):
-            due, self._due = self._due, []
-            for event in due:
-                event.set()
-
-    def _take_mark(self, payload: bytes) -> None:
-        event = self._marks.pop(payload, None)
-        if event is not None:
-            self._due.append(event)
-
-    def expect(self) -> Callable[[], bool]:
-        mark = b"%d" % next(self._numbers)
-        event = self._marks[mark] = Event()
-        message = tuple(Message(MARK, os.getpid(), 0.0, mark))
-        is_sent = False
-
-        def has_come() -> bool:
-            nonlocal is_sent
-            if not is_sent:  # the queue may be full for a while
-                try:
-                    self._queue.put_nowait(message)
-                    is_sent = True
-                except Exception:
-                    return False
-            return event.is_set()
-
-        has_come()
-        return has_come
-
-    def wake(self) -> None:
-        self.expect()
-
-    def _next_batch(self, timeout: float | None) -> Batch:
-        messages: list[Message] = []
-        corrupt = 0  # what else somebody has put there harms no message
-        try:
-            item = self._queue.get(timeout=timeout)
-            while True:
-                message = _message_of(item)
-                if message is not None:
-                    messages.append(message)
-                else:
-                    corrupt += 1
-                if len(messages) + corrupt == self._MOST:
-                    break
-                item = self._queue.get_nowait()
-        except queues.Empty:
-            pass
-        except Exception:
-            if not (messages or corrupt):
-                raise
-            corrupt += 1  # it can't be unpickled
-        return Batch(messages, corrupt)
-
-    def finish(self, deadline: Callable[[], float]) -> None:
-        failures = 0
-        while failures < self._MOST_FAILURES:
-            try:
-                batch = self._next_batch(0.05)
-                failures = 0
-            except Exception:  # as below: an item, or the queue itself
-                batch = Batch([], 1)
-                failures += 1
-            if not (batch.events or batch.corrupt):
-                break
-            self._delivery.deliver(batch)
-        self._settle_marks()
-        self._is_finished = True
-
-    def left(self, is_read: bool) -> int:
-        if self._is_finished:
-            return 0
-        try:
-            return max(1, int(self._queue.qsize()))
-        except Exception:
-            return 1  # it does not tell
-
-    def close(self) -> None:
-        pass
-
-
 def _is_ours(place: Place) -> bool:
     """Have the reader's lock, which goes if the program reads through our files, to copy them."""
     deadline = monotonic() + LOOK_SECONDS
@@ -306,21 +189,3 @@ def _is_ours(place: Place) -> bool:
             return False
         sleep(_PAUSE)
     return place.is_as_saved()
-
-
-def _message_of(item: Any) -> Message | None:
-    """The message that somebody has put into a queue; None for anything else."""
-    if isinstance(item, logging.LogRecord):
-        with contextlib.suppress(Exception):
-            return record_message(item)
-    elif _is_message(item):
-        return Message(*item)
-    return None
-
-
-def _is_message(item: Any) -> bool:
-    return (
-        isinstance(item, tuple)
-        and len(item) == len(_FIELD_TYPES)
-        and all(isinstance(field, types) for field, types in zip(item, _FIELD_TYPES))
-    )

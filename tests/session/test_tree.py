@@ -10,6 +10,7 @@ import sys
 import pytest
 import tree_jobs
 from conftest import texts
+from processes import sweep
 
 import mplogging
 
@@ -298,6 +299,49 @@ def test_a_record_factory_that_cannot_travel(new_session):
         with new_session() as session:
             assert session.address
     assert len(told) == 1
+
+
+KILLED_WITH_ALL = """
+import logging, multiprocessing, os, signal, time
+import mplogging
+
+def work():
+    logging.error("before")
+    logging.getLogger("audit").error("audit")
+    os.kill(os.getppid(), signal.SIGSTOP)
+    time.sleep(0.2)  # until its threads have taken that
+    logging.error("after")
+    os.killpg(0, signal.SIGKILL)
+
+if __name__ == "__main__":
+    audit = logging.getLogger("audit")
+    audit.propagate = False
+    audit.addHandler(mplogging.DatedFileHandler("logs/audit.log"))
+    for name in ("one", "two"):
+        logging.getLogger().addHandler(mplogging.DatedFileHandler(f"logs/{name}.log"))
+    with mplogging.LogSession():
+        process = multiprocessing.get_context("spawn").Process(target=work)
+        process.start()
+        process.join()
+"""
+
+
+def test_several_files_of_a_dead_program(tmp_path, directory):
+    """All of it is killed: what is left in each journal comes into that one's file."""
+    (tmp_path / "killed.py").write_text(KILLED_WITH_ALL)
+    with subprocess.Popen(
+        [sys.executable, "killed.py"], cwd=tmp_path, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as program:  # fmt: skip
+        assert program.wait(60) == -9
+    assert sweep(directory) >= 2  # the parent was stopped before the last of each
+    lines = {
+        name: [line for line in found if "recovered" not in line]
+        for name, found in lines_by_log(directory).items()
+    }
+    assert lines == {
+        "audit": ["audit"], "one": ["before", "after"], "two": ["before", "after"],
+    }  # fmt: skip
 
 
 KILLED = """
