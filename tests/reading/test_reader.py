@@ -213,7 +213,7 @@ def test_lines_that_belong_to_an_entry(tmp_path):
     """A traceback, and each line of a message, with the format known or not."""
     made = handler(tmp_path)
     try:
-        raise ValueError("no\nluck")
+        raise ValueError("no\nluck") from None
     except ValueError as error:
         failed = record(START + 1, "it failed", exc_info=(type(error), error, None))
     write(made, record(START, "one\ntwo\n\nthree"), failed, record(START + 2, "last"))
