@@ -75,7 +75,7 @@ def survey(name, directory, is_long):
 def test_each_call_has_one_of_its_faults(tmp_path, name):
     """In turn; of scenarios with many calls, every second or tenth has."""
     calls, trials, failures = survey(name, tmp_path, is_long=False)
-    assert not failures
+    assert not failures, "\n".join(failures)
     assert min(calls, 20) <= trials
 
 

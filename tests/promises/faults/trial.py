@@ -138,7 +138,7 @@ def in_processes(
             problems.append("hang: a process is left")
         code = os.waitstatus_to_exitcode(status)
         if code and not (code == -signal.SIGKILL and expects.startswith("kill")):
-            problems.append(f"ended with {code}: {(directory / _ERRORS).read_text()[-3000:]}")
+            problems.append(f"ended with {code}: {(directory / _ERRORS).read_text()[-20_000:]}")
         return problems
     finally:
         os.close(reading)
