@@ -8,8 +8,8 @@
 of unrelated processes.
 """
 
-import importlib as _importlib
-import typing as _typing
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ._errors import (
     ConfigError,
@@ -19,22 +19,19 @@ from ._errors import (
     SessionError,
     UnsafeSessionError,
 )
-from ._file.handler import DatedFileHandler
-from ._limit import RateLimit
-from ._queues.handler import QueueHandler
-from ._queues.listener import QueueListener
-from ._session.session import LogSession, current_session
-from ._session.stats import SessionStats
-from ._worker.attaching import attach
-from ._worker.decorators import worker
 
-if _typing.TYPE_CHECKING:
+if _TYPE_CHECKING:
+    from ._file.handler import DatedFileHandler
+    from ._limit import RateLimit
+    from ._queues.handler import QueueHandler
+    from ._queues.listener import QueueListener
     from ._reading.entry import Entry
     from ._reading.positions import Missed
     from ._reading.reader import LogReader
-
-# Loaded when they are asked for: each process that logs imports this package.
-_READING = {"Entry": "entry", "LogReader": "reader", "Missed": "positions"}
+    from ._session.session import LogSession, current_session
+    from ._session.stats import SessionStats
+    from ._worker.attaching import attach
+    from ._worker.decorators import worker
 
 __version__ = "0.2.0"
 
@@ -59,17 +56,30 @@ __all__ = [
     "worker",
 ]
 
-# Users meet these names here, not in the rooms they were made in: in reprs, pickles,
-# tracebacks and `help`.
-for _name in set(__all__) - set(_READING):
-    globals()[_name].__module__ = __name__
-del _name
+# Where a name is made. Its module is loaded when it is asked for, with what that needs:
+# a worker needs nothing of a session, and who writes a file needs neither.
+_ROOMS = {
+    "DatedFileHandler": "_file.handler",
+    "Entry": "_reading.entry",
+    "LogReader": "_reading.reader",
+    "LogSession": "_session.session",
+    "Missed": "_reading.positions",
+    "QueueHandler": "_queues.handler",
+    "QueueListener": "_queues.listener",
+    "RateLimit": "_limit",
+    "SessionStats": "_session.stats",
+    "attach": "_worker.attaching",
+    "current_session": "_session.session",
+    "worker": "_worker.decorators",
+}
 
+if not _TYPE_CHECKING:  # a checker finds them above, and a mistyped name nowhere
 
-def __getattr__(name: str) -> _typing.Any:
-    if name not in _READING:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = _importlib.import_module(f"._reading.{_READING[name]}", __name__)
-    value = globals()[name] = getattr(room, name)
-    value.__module__ = __name__
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _ROOMS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(_import_module(f".{_ROOMS[name]}", __name__), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_ROOMS})

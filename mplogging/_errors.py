@@ -5,27 +5,35 @@ from __future__ import annotations
 import sys
 import warnings
 
+from ._public import public
 
+
+@public
 class MPLoggingError(Exception):
     """The base of every error that mplogging raises on its own account."""
 
 
+@public
 class ConfigError(MPLoggingError, ValueError):
     """An argument has a value that cannot work; the message names both."""
 
 
+@public
 class SessionError(MPLoggingError, RuntimeError):
     """A session cannot begin, or cannot be used in this way."""
 
 
+@public
 class SessionClosedError(SessionError):
     """The session has ended, or has not begun."""
 
 
+@public
 class UnsafeSessionError(SessionError):
     """A session directory that another user could have written to."""
 
 
+@public
 class MPLoggingWarning(UserWarning):
     """Something could not be done as asked; logging goes on without it."""
 

@@ -19,6 +19,7 @@ from typing import Any, Callable
 
 from ._errors import ConfigError
 from ._numbers import is_seconds, is_whole, seconds_of
+from ._public import public
 from ._records import own_record
 
 # So many kinds are known at a time: of a message that is never the same twice, the oldest
@@ -52,6 +53,7 @@ class _Window:
         self.last: logging.LogRecord | None = None
 
 
+@public
 class RateLimit(logging.Filter):
     """A filter for loggers and handlers that lets the first so many records of a kind pass.
 

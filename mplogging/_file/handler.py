@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from .._public import public
 from .._records import own_record
 from .appending import Announce
 from .arguments import taken
@@ -35,6 +36,7 @@ _RETRY_SECONDS = 0.5
 _HOUSE_SECONDS = 60.0
 
 
+@public
 class DatedFileHandler(LineHandler):
     """Writes each record to the file of the record's own date.
 

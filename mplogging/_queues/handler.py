@@ -7,11 +7,13 @@ import logging.handlers
 import queue as queues
 from typing import Any
 
+from .._public import public
 from .._records import replace_unpicklable
 
 _WITHIN_THE_PROCESS = (queues.Queue, queues.SimpleQueue)
 
 
+@public
 class QueueHandler(logging.handlers.QueueHandler):
     """Puts each record into a queue, as `logging.handlers.QueueHandler` does.
 

@@ -15,6 +15,7 @@ from typing import Any
 from .._errors import ConfigError, tell
 from .._event import Event
 from .._numbers import is_seconds
+from .._public import public
 from .batch import Batch, writes_lines_only
 from .intake import Intake, surviving
 
@@ -23,6 +24,7 @@ _PAUSE = 0.005
 _END_TIMEOUT = 5.0
 
 
+@public
 class QueueListener(logging.handlers.QueueListener):
     """Hands each record of a queue to the handlers, as `logging.handlers.QueueListener` does.
 

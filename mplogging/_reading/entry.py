@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any, Callable
 
 from .._file.compression import ALGORITHMS
+from .._public import public
 
 
+@public
 class Entry:
     """A line of a log, with those that belong to it, of a traceback for instance.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .._errors import ConfigError
+from .._public import public
 from .files import Source
 from .opening import is_read_to, is_there
 
@@ -17,6 +18,7 @@ SEALED = -1
 _UNKNOWN = -1
 
 
+@public
 class Missed(NamedTuple):
     """A file that was removed, or damaged, before all of it had been read."""
 

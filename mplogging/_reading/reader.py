@@ -13,6 +13,7 @@ from .._errors import ConfigError, tell
 from .._event import Event
 from .._file.handler import DatedFileHandler
 from .._numbers import is_whole
+from .._public import public
 from .chunks import Chunk, chunks_from, last_line_end
 from .entry import Entry
 from .files import Filename, Source, files_of
@@ -28,6 +29,7 @@ from .times import Moment, moment_of
 _LOOK_SECONDS = 0.1
 
 
+@public
 class LogReader:
     """Iterates over the entries of a log, in the order of its files.
 

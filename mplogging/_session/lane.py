@@ -8,8 +8,8 @@ one's lines is true of its too.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
-import secrets
 from collections.abc import Sequence
 from time import monotonic
 
@@ -62,7 +62,7 @@ class Lane:
         self._undo = undo
         self._journal: SessionJournal | None = None
         self._alone: Alone | None = None
-        self._token = secrets.token_hex(8)
+        self._token = os.urandom(8).hex()
         self.channel: Channel
         if settings.has_queue:
             self.channel = QueueChannel(_queue(settings))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar
 from .._errors import SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
 from .._file.options import FileOptions
+from .._public import public
 from .._worker.channels import QueueAddress
 from .._worker.decorators import Initializer, Wrapped
 from .run import Run
@@ -26,6 +27,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
 
+@public
 class LogSession:
     """Lets all processes of a program log into one dated file; goes around main.
 
@@ -285,6 +287,7 @@ def _forget(session: LogSession) -> None:
     _running[:] = [other for other in _running if other is not session]
 
 
+@public
 def current_session() -> LogSession | None:
     """The session that this process has begun and not left yet; None if there is none.
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .._delivery.delivery import Delivery
+from .._public import public
 from .outputs import Outputs
 
 
+@public
 class SessionStats(NamedTuple):
     """What a session has done so far."""
 

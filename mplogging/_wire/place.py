@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import weakref
 from typing import Callable
@@ -67,7 +66,7 @@ class Place(Locks):
         Raises:
             OSError: It can't be made, or has no locks.
         """
-        path = os.path.join(os.path.abspath(parent), prefix() + secrets.token_hex(5))
+        path = os.path.join(os.path.abspath(parent), prefix() + os.urandom(5).hex())
         place = cls(path, -1)
         keep(place)
         try:

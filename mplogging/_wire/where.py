@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import Callable
@@ -81,7 +80,7 @@ def make_place(
         try:
             place.write_recovery(bytes(_TRIAL_BYTES))
             with contextlib.closing(Segments(place)) as segments:
-                offset = segments.create(1, Framing(secrets.token_bytes(COOKIE_BYTES)))
+                offset = segments.create(1, Framing(os.urandom(COOKIE_BYTES)))
             place.save(Note(1, offset))
             return place
         except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 from .._errors import ConfigError, SessionClosedError, SessionError, tell
 from .._limit import tell_all_held
+from .._public import public
 from .._wire.place import ENVIRONMENT
 from .attachment import Attachment, End
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
@@ -46,6 +47,7 @@ def set_attached(attachment: Attachment | None) -> None:
         _see_to_forks()
 
 
+@public
 def attach(
     address: str | os.PathLike[str] | QueueAddress | None = None, *, required: bool = True
 ) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Generic, TypeVar, cast, overload
 
 from .._errors import tell
 from .._levels import check_level
+from .._public import public
 from .attaching import attach, attached, present_address, stay_attached
 from .channels import QueueAddress
 
@@ -210,6 +211,7 @@ def worker(
 ) -> Callable[[_Function], _Function]: ...
 
 
+@public
 def worker(
     function: Any = None, *, logger: str | None = None, level: int | str = logging.ERROR
 ) -> Any:
