@@ -9,6 +9,7 @@ from .peers import YARDSTICK
 from .results import Key, Results
 
 OURS = "mplogging"
+NEEDED = 'mplogging, recordFields="needed"'
 DATED = "mplogging.DatedFileHandler"
 RATE_4 = Key("throughput", "throughput", "4 fork", OURS)
 ONE = Key("handler", "time in a worker", "1 process", DATED)
@@ -49,10 +50,12 @@ def started(case: str) -> Goal:
 
 GOALS = (
     Goal("throughput, 4 workers, against FileHandler", 1.40, True, RATE_4),
+    Goal("… with the needed fields only", 1.80, True, RATE_4._replace(peer=NEEDED)),
     Goal("… against QueueHandler + mp.Queue", 6, True, RATE_4, "QueueHandler + mp.Queue"),
     Goal("… against loguru", 9, True, RATE_4, "loguru"),
     Goal("… against concurrent-log-handler", 9, True, RATE_4, "concurrent-log-handler"),
     Goal("mean call against FileHandler", 0.72, False, Key("call", "call mean", "1 fork", OURS)),
+    Goal("… with the needed fields only", 0.45, False, Key("call", "call mean", "1 fork", NEEDED)),
     Goal("CPU a record against FileHandler", 0.72, False, RATE_4._replace(measure="cpu")),
     Goal("parent's CPU a record, µs", 0.6, False, RATE_4._replace(measure="parent cpu"), None),
     Goal("worker growth over 200,000 records, MiB", 1, False,

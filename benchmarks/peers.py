@@ -31,6 +31,8 @@ class Peer:
     name: ClassVar[str]
     module: ClassVar[str] = "logging"
     """What is imported, and has to be there."""
+    first_use: ClassVar[str] = ""
+    """An expression that has loaded all that the parent uses, if the import alone has not."""
     distribution: ClassVar[str] = ""
     """Whose version is printed."""
     methods: ClassVar[tuple[str, ...]] = METHODS
@@ -217,6 +219,8 @@ class OsWrite(Peer):
 class Mplogging(Peer):
     name = "mplogging"
     module = "mplogging"
+    first_use = "mplogging.LogSession"
+    options: ClassVar[dict[str, Any]] = {}
 
     def handlers(self) -> list[logging.Handler]:
         return []
@@ -224,7 +228,7 @@ class Mplogging(Peer):
     def open(self) -> Any:
         library: Any = importlib.import_module("mplogging")
         self.session = library.LogSession(
-            str(self.path), format=workload.FORMAT, handlers=self.handlers()
+            str(self.path), format=workload.FORMAT, handlers=self.handlers(), **self.options
         )
         self.session.__enter__()
 
@@ -240,6 +244,11 @@ class Mplogging(Peer):
 
     def files(self) -> list[Path]:
         return list(self.directory.glob("app.log.*"))
+
+
+class MploggingNeeded(Mplogging):
+    name = 'mplogging, recordFields="needed"'
+    options = {"recordFields": "needed"}
 
 
 class MploggingConsole(Mplogging):

@@ -140,7 +140,7 @@ def make_workers(directory: Path, spec: Spec, peer: Peer, token: Any) -> list[Wo
 def run(directory: Path, spec: Spec) -> dict[str, Any]:
     peer = PEERS[spec.peer](directory / "logs")
     if spec.loop == IMPORT:
-        return {"import": import_time(peer.module), "faults": []}
+        return {"import": import_time(peer.module, peer.first_use), "faults": []}
     if spec.start != UNRELATED:
         multiprocessing.set_start_method(spec.start)
     children_before = workload.cpu(resource.RUSAGE_CHILDREN)
@@ -213,11 +213,11 @@ def finish(peer: Peer, spec: Spec, started: float) -> float:
     return seconds
 
 
-def import_time(module: str) -> float:
-    """Milliseconds that importing `module` adds; the best of a few fresh interpreters."""
+def import_time(module: str, first_use: str) -> float:
+    """Milliseconds that `module` adds, until it can be used; the best of a few interpreters."""
     code = (
         "import logging, multiprocessing, time; before = time.perf_counter(); "
-        f"import {module}; print('took', time.perf_counter() - before)"
+        f"import {module}; {first_use or None}; print('took', time.perf_counter() - before)"
     )
     command = [sys.executable, "-c", code]
     outputs = [subprocess.check_output(command, text=True) for _ in range(IMPORTS)]

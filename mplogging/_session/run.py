@@ -33,7 +33,9 @@ from .._worker.channels import QueueAddress
 from .._worker.factory import FactoryPickle
 from .._worker.formatting import changes
 from .._worker.passport import Passport
+from .._worker.tree import Branch
 from .console import tell_of_silence
+from .fields import unneeded
 from .formats import tell_of_unknown_fields
 from .lane import Lane
 from .outputs import Outputs
@@ -167,7 +169,7 @@ class Run:
         quiet_threads: set[int | None] = set()
         for sideline in outputs.sidelines:
             sideline.when_started = quiet_threads.add
-        self._tree = tree = self._open_lanes(outputs, quiet_threads)
+        self._tree = self._open_lanes(outputs, quiet_threads)
         main, *others = self._lanes
         self._config = main.config
         self.address = main.address
@@ -177,7 +179,7 @@ class Run:
         attachment.outlets = outputs.handlers()
         attachment.renew = self._renew
         attachment.served = self._served
-        attachment.see_tree = tree.now
+        attachment.see_tree = self._see_tree
         push(attachment.close)
         push(self._stop_listeners)
         for lane in self._lanes:
@@ -223,6 +225,14 @@ class Run:
         lanes = [lane.handler for lane in self._lanes]
         return [*self._outputs.all_handlers(), *lanes, *self._tree.stand_ins()]
 
+    def _see_tree(self) -> Mapping[str, Branch]:
+        """A process is about to be forked."""
+        assert self._tree is not None
+        branches = self._tree.now()
+        if self._settings.leaves_out_fields:
+            self._renew()
+        return branches
+
     def _publish(self) -> str | QueueAddress:
         """Let processes that start from now on find the session; returns its address."""
         return self._lanes[0].publish(self._config)
@@ -238,10 +248,11 @@ class Run:
             config = self._config._replace(
                 levels=Levels.now(), tree=tree.now(), factory=self._factory.now(), lanes=lanes,
                 line_level=self._lanes[0].line_level(), record_level=self._record_level(),
-                formatting=formatting,
+                formatting=formatting, left_out=self._left_out(),
             )  # fmt: skip
             if config != self._config or not self._lanes[0].is_there():
-                self._config = attachment.config = config
+                self._config = config
+                attachment.adopt(config)
                 self._lanes[0].handler.follow(config)
                 self.address = attachment.address = address = self._publish()
                 if isinstance(address, str):
@@ -250,6 +261,12 @@ class Run:
                     if self._is_in_environment and not self.is_ending:
                         os.environ[ENVIRONMENT] = address
         return self.address
+
+    def _left_out(self) -> frozenset[str]:
+        assert self._outputs is not None
+        if not self._settings.leaves_out_fields:
+            return frozenset()
+        return unneeded(self._outputs.all_handlers())
 
     def _record_level(self) -> int:
         assert self._outputs is not None

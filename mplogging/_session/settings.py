@@ -17,6 +17,7 @@ from .console import console_level
 from .formats import made_formatter
 
 _OVERFLOW = ("block", "drop")
+_RECORD_FIELDS = ("all", "needed")
 _WITHIN_A_PROCESS = (queues.Queue, queues.SimpleQueue)
 _COROUTINE = 0x80  # CO_COROUTINE of `inspect`, a quarter of our import time
 
@@ -39,6 +40,7 @@ class Settings(NamedTuple):
     handler_capacity: int
     are_handlers_patient: bool
     journal_dir: str | None
+    leaves_out_fields: bool  # that no handler shows
 
     @property
     def has_queue(self) -> bool:
@@ -69,6 +71,7 @@ def checked(
     handlerCapacity: int,
     handlerOverflow: str,
     journalDir: str | os.PathLike[str] | None,
+    recordFields: str,
     fileOptions: Mapping[str, Any],
 ) -> Settings:
     """The arguments of `LogSession`, each checked.
@@ -83,8 +86,9 @@ def checked(
         )
     _check_switches(captureWarnings=captureWarnings, autoAttach=autoAttach,
                     handleSignals=handleSignals)  # fmt: skip
-    _check_overflow("overflow", overflow)
-    _check_overflow("handlerOverflow", handlerOverflow)
+    _check_choice("overflow", overflow, _OVERFLOW)
+    _check_choice("handlerOverflow", handlerOverflow, _OVERFLOW)
+    _check_choice("recordFields", recordFields, _RECORD_FIELDS)
     if dropBelow is not None and overflow != "drop":
         raise ConfigError(f"dropBelow={dropBelow!r} needs overflow='drop', got {overflow!r}")
     check_timeout("stopTimeout", stopTimeout)
@@ -126,6 +130,7 @@ def checked(
         handler_capacity=handlerCapacity,
         are_handlers_patient=handlerOverflow == "block",
         journal_dir=_checked_directory(journalDir),
+        leaves_out_fields=recordFields == "needed",
     )
 
 
@@ -146,9 +151,9 @@ def _check_switches(**switches: bool) -> None:
             raise ConfigError(f"{name} must be True or False, got {value!r}")
 
 
-def _check_overflow(name: str, value: str) -> None:
-    if value not in _OVERFLOW:
-        raise ConfigError(f"{name} must be one of {_OVERFLOW}, got {value!r}")
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {choices}, got {value!r}")
 
 
 def _check_queue(queue: Any) -> None:

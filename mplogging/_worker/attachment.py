@@ -10,6 +10,7 @@ from .._unmade import set_up
 from .channels import Channel, QueueAddress
 from .config import Config
 from .factory import Factory, use_factory
+from .fields import RecordFields
 from .handler import SessionHandler
 from .tree import Branch, Tree
 
@@ -47,6 +48,7 @@ class Attachment:
         self.ends = list(ends)
         self.tree: Tree | None = None
         self._old_factory: Factory | None = None
+        self._fields = RecordFields()
         # In the session's process: what a forked child is to have, and what no more.
         self.see_tree: Callable[[], Mapping[str, Branch]] | None = None
         self.served: Callable[[], Sequence[logging.Handler]] = list
@@ -76,8 +78,13 @@ class Attachment:
         self.tree.set_up_root()
         self.config.levels.apply(self.tree.steps())
 
-    def _follow(self, config: Config) -> None:
+    def adopt(self, config: Config) -> None:
+        """The session has another configuration by now."""
         self.config = config
+        self._fields.leave_out(config.left_out)
+
+    def _follow(self, config: Config) -> None:
+        self.adopt(config)
         if self.tree is not None and config.tree:
             self.tree.follow(config.tree)
 
@@ -104,6 +111,7 @@ class Attachment:
     def install(self) -> None:
         """Let the root logger have no handlers but ours."""
         logging.getLogger().handlers = [*self.root_handlers()]
+        self._fields.leave_out(self.config.left_out)
         if self.config.captures_warnings:
             logging.captureWarnings(True)
 
@@ -120,6 +128,7 @@ class Attachment:
         """Put the loggers back as they were."""
         if self.tree is not None:
             self.tree.undo()
+        self._fields.put_back()
         if self._old_factory is not None:
             logging.setLogRecordFactory(self._old_factory)
         root = logging.getLogger()

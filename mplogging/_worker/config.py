@@ -31,6 +31,7 @@ class Config(NamedTuple):
     root_lanes: tuple[int, ...] = ()  # which of these files the root logger has
     tree: Mapping[str, Any] | None = None  # by name, a `tree.Branch`
     factory: bytes | None = None  # of records, pickled
+    left_out: frozenset[str] = frozenset()  # of `fields.FIELDS`, what records do without
 
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""

@@ -238,7 +238,8 @@ class SessionHandler(logging.handlers.QueueHandler):
         while True:
             # While the log itself refuses lines, to wait might be for good.
             if record.levelno < self._drop_below or congested.is_refused:
-                self.drops.add(record.created, congested.is_refused, record.processName or "")
+                name = record.processName or multiprocessing.current_process().name
+                self.drops.add(record.created, congested.is_refused, name)
                 self.queue.speak_first()
                 return
             self.queue.wait()
