@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import fault_jobs
@@ -44,10 +45,18 @@ def end(processes, directory: Path) -> None:
 
 
 def sweep(directory: Path) -> int:
-    """Recover what dead sessions have left beside their log; returns how many records."""
-    found = [recover(path) for path in leftovers([str(directory)])]
-    assert not any(done.problem or done.left for done in found), found
-    return sum(done.records for done in found)
+    """Recover what dead sessions have left beside their log; returns how many records.
+
+    Who was killed together with the one that was waited for may take a moment to be gone.
+    """
+    records, deadline = 0, time.monotonic() + 10
+    while True:
+        found = [recover(path) for path in leftovers([str(directory)])]
+        records += sum(done.records for done in found)
+        if not any(done.problem or done.left for done in found):
+            return records
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
 
 
 class Program:

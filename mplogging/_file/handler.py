@@ -14,7 +14,7 @@ import os
 import time
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._public import public
 from .._records import own_record
@@ -26,9 +26,11 @@ from .leaving import close_at_exit
 from .line_handler import LineHandler, plain_line
 from .link import link_path
 from .names import FileNames
-from .options import Compress, Lock, Newlines
 from .periods import Calendar
 from .retrying import Retrier
+
+if TYPE_CHECKING:
+    from .options import Compress, Lock, Newlines
 
 # Seconds between attempts to write what waits, though nothing else is logged.
 _RETRY_SECONDS = 0.5

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar
 
 from .._errors import SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
-from .._file.options import FileOptions
 from .._public import public
 from .._worker.channels import QueueAddress
 from .._worker.decorators import Initializer, Wrapped
@@ -20,6 +19,8 @@ from .stats import SessionStats
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # type checkers have it, whatever is installed
+
+    from .._file.options import FileOptions
 
 Overflow = Literal["block", "drop"]
 RecordFields = Literal["all", "needed"]
