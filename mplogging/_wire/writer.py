@@ -6,9 +6,9 @@ locked, and nothing that a write has taken can be lost with its writer.
 
 Before a write that comes more than `LOOK_SECONDS` after the last look, it looks at
 the reader's note: which segment all are to write to, whether anybody reads at all,
-and how much waits. When another segment has been announced, it looks before each
-write, until all have gone there: so nobody is behind, and what was logged before
-something that caused another record stands before it, in whatever segments.
+and how much waits. When another segment has been announced, it glances at the note
+before each write, until all have gone there: so nobody is behind, and what was logged
+before something that caused another record stands before it, in whatever segments.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class JournalWriter:
         # For one thread at a time to change segments. Reentrant, since a signal handler may
         # log; and not waited for for ever, as C code may have forked while it was taken.
         self._turn = RLock()
-        self._look_due = _NOT_YET
+        self._look_due = self._glances_until = _NOT_YET
         self._has_to_speak = True
         self.when_looking: Callable[[], object] = lambda: None
         self._pause = 0.0
@@ -103,7 +103,7 @@ class JournalWriter:
     def speak_first(self) -> None:
         """Before a message soon, send what `foreword` has to say by then."""
         self._has_to_speak = True
-        self._look_due = _NOT_YET
+        self.look_first()
 
     def send(self, kind: int, created: float, payload: bytes) -> None:
         """Send a message without waiting for room.
@@ -123,7 +123,7 @@ class JournalWriter:
 
     def look_first(self) -> None:
         """Before the next message, look where it is to go."""
-        self._look_due = _NOT_YET
+        self._look_due = self._glances_until = _NOT_YET
 
     def append(self, kind: int, created: float, payload: bytes) -> None:
         """Send a message, whatever the reader is doing.
@@ -146,7 +146,7 @@ class JournalWriter:
         """The system refused a message, or took the beginning of it, which does not count."""
         if error is not None and is_foreign(error):
             raise error  # by a signal handler, after the message was written
-        self._look_due = _NOT_YET
+        self.look_first()
         raise Unsent from error
 
     def wait(self, timeout: float | None = None) -> None:
@@ -193,6 +193,8 @@ class JournalWriter:
         now = monotonic()
         place = self._place
         try:
+            if now < self._glances_until and self._is_still_announced():
+                return
             if not place.is_open():
                 place.reopen()
             self._pid = os.getpid()
@@ -213,8 +215,21 @@ class JournalWriter:
         self._pause = 0.0
         if self._has_to_speak:
             self._speak()
-        self._look_due = now + LOOK_SECONDS if head.next == head.segment else _NOT_YET
+        if head.next == head.segment:
+            self._look_due = now + LOOK_SECONDS
+        else:
+            self._look_due, self._glances_until = _NOT_YET, now + LOOK_SECONDS
         self.when_looking()
+
+    def _is_still_announced(self) -> bool:
+        """A glance, at 1 µs instead of 30: True if the segment is still the one to write to."""
+        try:
+            head = self._place.read_head()
+        except _FAILURES as error:
+            if is_foreign(error):
+                raise
+            return False
+        return head.segment == self.segment != head.next and not head.is_over
 
     def _be_ready(self) -> Head:
         """Have the segment open that all are to write to; returns the note's head."""

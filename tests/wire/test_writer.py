@@ -69,7 +69,7 @@ def messages(place: Place, number: int = 1, is_final: bool = False) -> list[byte
 
 def look_again(writer: JournalWriter) -> None:
     """As after some time."""
-    writer._look_due = float("-inf")
+    writer.look_first()
 
 
 def begin(place: Place, number: int) -> None:
@@ -185,6 +185,22 @@ def test_once_another_is_announced_it_looks_each_time(place, writer):
     place.save(note)
     writer.send(LINE, 1.0, b"2\n")
     assert (messages(place), messages(place, 2)) == ([b"1\n"], [b"2\n"])
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_while_another_is_announced_the_end_is_seen(place, writer, is_closed):
+    """At the next message, though somebody has closed the descriptors meanwhile."""
+    note = place.load()[0]
+    note.announce_segment()
+    place.save(note)
+    writer.send(LINE, 1.0, b"1\n")
+    note.is_over = True
+    place.save(note)
+    if is_closed:
+        os.close(place._note)
+        os.close(place._descriptor)
+    with pytest.raises(Over):
+        writer.send(LINE, 1.0, b"2\n")
 
 
 def test_it_holds_what_it_writes_to(place, new_writer):
