@@ -24,7 +24,6 @@ from .._limit import take_all_held
 from .._wire.place import ENVIRONMENT
 from .._worker.attaching import (
     attached,
-    multiprocessing_utils,
     set_attached,
     warn_of_set_up,
 )
@@ -32,6 +31,7 @@ from .._worker.attachment import Attachment, End
 from .._worker.channels import QueueAddress
 from .._worker.factory import FactoryPickle
 from .._worker.formatting import changes
+from .._worker.packages import multiprocessing_utils
 from .._worker.passport import Passport
 from .._worker.tree import Branch
 from .console import tell_of_silence

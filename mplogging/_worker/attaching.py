@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import pickle
-import sys
 from typing import Any
 
 from .._errors import ConfigError, SessionClosedError, SessionError, tell
@@ -21,9 +20,7 @@ from .attachment import Attachment, End
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
 from .handler import SessionHandler
-
-# What `multiprocessing` has been forked into.
-FORKED_PACKAGES = ("multiprocess", "billiard")
+from .packages import multiprocessing_utils
 
 _attached: Attachment | None = None
 _sees_to_forks: list[Any] = []  # the `util` of each package that has been told
@@ -236,23 +233,6 @@ def warn_of_set_up(stacklevel: int) -> None:
         " before the session, or give the session handlers=[...]",
         stacklevel + 1,
     )
-
-
-def multiprocessing_utils() -> list[Any]:
-    """That of `multiprocessing`, and of each fork of it that has one of its own."""
-    utils = [multiprocessing_util()]
-    for package in FORKED_PACKAGES:
-        util: Any = sys.modules.get(f"{package}.util")
-        if hasattr(util, "Finalize") and util.Finalize is not utils[0].Finalize:
-            utils.append(util)
-    return utils
-
-
-def multiprocessing_util() -> Any:
-    """The module."""
-    from multiprocessing import util  # loads `subprocess`: not for a mere import of ours
-
-    return util
 
 
 if hasattr(os, "register_at_fork"):

@@ -179,7 +179,14 @@ def _current_address() -> str | None:
 
 def _load_worker(address: str | None, module: str, qualname: str) -> Any:
     attach_if_possible(address)
-    return _found(module, qualname)
+    try:
+        return _found(module, qualname)
+    except (ImportError, AttributeError) as error:
+        raise type(error)(
+            f"{error}: a function that @mplogging.worker decorates is looked up by its name in"
+            " the process that it comes to. Where functions of __main__ travel by value, as with"
+            " loky, let it stand in a module, or give the pool session.initializer instead"
+        ) from error
 
 
 def _make_worker(

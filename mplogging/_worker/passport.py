@@ -11,9 +11,9 @@ import sys
 from typing import Any, Callable
 
 from .._errors import tell
-from .attaching import FORKED_PACKAGES
 from .channels import QueueAddress, is_for_forks_only
 from .decorators import attach_if_possible
+from .packages import FORKED_PACKAGES
 
 _PACKAGES = ("multiprocessing", *FORKED_PACKAGES)
 

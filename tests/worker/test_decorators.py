@@ -7,6 +7,9 @@ import inspect
 import logging
 import multiprocessing
 import pickle
+import re
+import subprocess
+import sys
 
 import jobs
 import pytest
@@ -199,3 +202,22 @@ def test_a_session_around_what_works_later(tmp_path, kind):
     function = generator if kind == "generator" else async_generator
     with pytest.raises(TypeError, match="generator"):
         mplogging.LogSession(tmp_path / "app.log")(function)
+
+
+def test_a_function_that_is_not_where_it_arrives():
+    """As one of `__main__`, in a process that has another: the error says what to do."""
+    program = """
+import mplogging, pickle, subprocess, sys
+
+@mplogging.worker
+def work():
+    pass
+
+done = subprocess.run(
+    [sys.executable, "-c", "import pickle, sys; pickle.load(sys.stdin.buffer)"],
+    input=pickle.dumps(work), capture_output=True,
+)
+print(done.stderr.decode().strip().splitlines()[-1])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert re.fullmatch(r"AttributeError: .*'work'.*session\.initializer instead\n", done.stdout)
