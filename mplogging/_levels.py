@@ -34,6 +34,11 @@ class Levels(NamedTuple):
         names = {int(level): str(name) for level, name in logging._levelToName.items()}
         return cls(of_loggers, names, int(manager.disable))
 
+    def after(self, others: Levels) -> Levels:
+        """The same for a process that has had others: what only those set is set back."""
+        unset = dict.fromkeys(others.of_loggers.keys() - {""}, logging.NOTSET)
+        return self._replace(of_loggers={**unset, **self.of_loggers})
+
     def apply(self, steps: Mapping[str, SetUp] | None = None) -> None:
         """Let this process have them too, and loggers that it makes later as well.
 

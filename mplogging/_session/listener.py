@@ -167,9 +167,11 @@ class ListenerSideHandler(SessionHandler):
         if not self._has_taken(record, self.prepare):
             super().emit(record)
 
-    def forward(self, record: logging.LogRecord, prepare: Prepare) -> None:
+    def forward(
+        self, record: logging.LogRecord, prepare: Prepare, by: logging.Handler | None = None
+    ) -> None:
         if not self._has_taken(record, prepare):
-            super().forward(record, prepare)
+            super().forward(record, prepare, by)
 
     def _has_taken(self, record: logging.LogRecord, prepare: Prepare) -> bool:
         """True if it need not, or must not, go through the journal."""

@@ -8,6 +8,8 @@
 
     decorators   what is pickled in the parent attaches the process that loads it
     passport     and what `multiprocessing` itself pickles for each of its children
+    going_on     where records go once the session is over: to the program's next one, which
+                 successors finds
 
 Rules of this wing:
 - A log call takes no lock and waits for nobody but a full channel.

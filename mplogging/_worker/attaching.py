@@ -10,19 +10,23 @@ import contextlib
 import logging
 import os
 import pickle
+from _thread import allocate_lock
 from typing import Any
 
-from .._errors import ConfigError, SessionClosedError, SessionError, tell
+from .._errors import ConfigError, SessionClosedError, SessionError, is_foreign, tell
 from .._limit import tell_all_held
 from .._public import public
 from .._wire.place import ENVIRONMENT
 from .attachment import Attachment, End
 from .channels import Channel, JournalChannel, QueueAddress, QueueChannel
 from .config import Config
+from .going_on import GoingOn
 from .handler import SessionHandler
 from .packages import multiprocessing_utils
 
 _attached: Attachment | None = None
+_following = allocate_lock()  # the next session; never waited for
+_retired: list[Attachment] = []
 _sees_to_forks: list[Any] = []  # the `util` of each package that has been told
 
 
@@ -105,6 +109,24 @@ def _attach(address: str | os.PathLike[str] | QueueAddress | None) -> None:
         raise SessionError(
             f"attach({address!r}) in the process of a running session: leave that first"
         )
+    attachment, before = _opened(address), _attached
+    if before is None:
+        attachment.install()
+        attachment.grow()
+    else:
+        is_over = before.channel.is_over()
+        if is_over:
+            before.hand_over()
+        attachment.succeed(before)
+    _go_by(attachment)
+    if before is not None:
+        _retire(before)
+        if not is_over:
+            _leave_retired()
+    _see_to_leaving()
+
+
+def _opened(address: str | QueueAddress) -> Attachment:
     channel: Channel
     config: Config
     if isinstance(address, QueueAddress):
@@ -120,17 +142,55 @@ def _attach(address: str | os.PathLike[str] | QueueAddress | None) -> None:
         for other in (channel, *(end.channel for end in ends)):
             other.close()
         raise
-    if _attached is not None:
-        _attached.detach()
-        _attached.leave()
-        _attached.close()
     attachment = Attachment(address, channel, config, handler, ends)
-    attachment.install()
-    attachment.grow()
+    attachment.lead_on(GoingOn(attachment, _follow))
+    return attachment
+
+
+def _go_by(attachment: Attachment) -> None:
     set_attached(attachment)
-    _see_to_leaving()
-    if isinstance(address, str):
-        os.environ[ENVIRONMENT] = address  # for the programs that this process starts
+    if isinstance(attachment.address, str):
+        # For the programs that this process starts.
+        os.environ[ENVIRONMENT] = attachment.address
+
+
+def _follow(going_on: GoingOn) -> None:
+    """A session is over: go on with the program's next one, if there is one."""
+    if not _following.acquire(blocking=False):
+        return  # another thread is at it, or an interrupted call of this one's
+    try:
+        before = going_on.attachment
+        address = going_on.next_address() if _attached is before else None
+        if address is None or not going_on.hand_over():
+            return
+        try:
+            attachment = _opened(address)
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            going_on.pass_over(address)
+            if not isinstance(error, SessionClosedError):  # it has not just ended
+                tell(f"process {os.getpid()} can't go on in {address!r}: {error}", stacklevel=2)
+            return
+        attachment.succeed(before)
+        _go_by(attachment)
+        going_on.successor = attachment
+        _retire(before)
+    finally:
+        _following.release()
+
+
+def _retire(attachment: Attachment) -> None:
+    """Leave it for good later: another thread may be about to send through it."""
+    _leave_retired()
+    _retired.append(attachment)
+
+
+def _leave_retired() -> None:
+    while _retired:
+        attachment = _retired.pop()
+        attachment.leave()
+        attachment.close()
 
 
 def _end_at(address: str) -> End:
@@ -183,12 +243,15 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     """A forked child has its parent's root logger: it gets one of its own."""
+    global _following
+    _following = allocate_lock()  # a thread may have had it that is not here
     attachment = _attached
     if attachment is None:
         return
     if attachment.follows_forks:
         attachment.handler.drops.close()
         attachment.grow_again()
+        attachment.lead_on(GoingOn(attachment, _follow))
         _see_to_forks()
         _see_to_leaving()
     else:
@@ -217,6 +280,7 @@ def _see_to_leaving(_: object = None) -> None:
 
 
 def _leave() -> None:
+    _leave_retired()
     if _attached is None:
         return
     if not _attached.is_in_place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, NamedTuple
 
 from .._unmade import set_up
@@ -12,7 +12,8 @@ from .config import Config
 from .factory import Factory, use_factory
 from .fields import RecordFields
 from .handler import SessionHandler
-from .tree import Branch, Tree
+from .successors import Onward
+from .tree import Branch, Standing, Tree
 
 
 class End(NamedTuple):
@@ -70,10 +71,10 @@ class Attachment:
         handlers = self.handlers()
         return [self.handler, *(handlers[number] for number in self.config.root_lanes)]
 
-    def grow(self) -> None:
+    def grow(self, previous: Tree | None = None) -> None:
         """Let the named loggers, levels and records be as in the session's process."""
         self._old_factory = use_factory(self.config.factory)
-        self.tree = Tree(self.config.tree or {}, self.handlers())
+        self.tree = Tree(self.config.tree or {}, self.handlers(), previous=previous)
         self.handler.when_new = self._follow
         self.tree.set_up_root()
         self.config.levels.apply(self.tree.steps())
@@ -115,6 +116,89 @@ class Attachment:
         if self.config.captures_warnings:
             logging.captureWarnings(True)
 
+    # -- the program's next session -------------------------------------------------------
+
+    def lead_on(self, onward: Onward) -> None:
+        """Let our handlers know where records go once the session is over."""
+        for handler in self.handlers():
+            handler.onward = onward
+
+    def standing_on(self, name: str) -> Iterator[Standing]:
+        """Our handlers on the logger of that name."""
+        if name == logging.root.name:
+            yield from self.root_handlers()
+        elif self.tree is not None:
+            yield from self.tree.standing_on(name)
+
+    def hand_over(self) -> bool:
+        """The session is over: see that all that was sent stands in the logs; else False."""
+        are_done = [handler.hand_over() for handler in self.handlers()]  # each of them
+        return all(are_done)
+
+    def take(self, record: logging.LogRecord, before: Attachment, last: str) -> bool:
+        """Take a record that had come to a logger's handlers when these led elsewhere.
+
+        It is on its way up, and comes to the handlers of the loggers above by itself.
+
+        Args:
+            before: Where they led.
+            last: The name of that logger.
+
+        Returns:
+            False if loggers would not have made, or let pass, such a record here.
+        """
+        found = logging.root.manager.loggerDict.get(record.name)
+        logger = found if isinstance(found, logging.Logger) else logging.root
+        if not (self._is_made_alike(record, before) and logger.isEnabledFor(record.levelno)):
+            return False
+        ours: list[logging.Handler] = list(self.handlers())
+        ours += [] if self.tree is None else self.tree.handlers()
+        above: logging.Logger | None = logger
+        while above is not None and _is_at_or_below(above.name, last):
+            for handler in above.handlers:
+                if any(handler is one for one in ours) and record.levelno >= handler.level:
+                    handler.handle(record)
+            above = above.parent if above.propagate else None
+        return True
+
+    def _is_made_alike(self, record: logging.LogRecord, before: Attachment) -> bool:
+        name = "" if record.name == logging.root.name else record.name
+        return (
+            self.config.factory == before.config.factory
+            and self.config.left_out >= before.config.left_out
+            and self.tree is not None
+            and before.tree is not None
+            and self.tree.lets_pass(name) == before.tree.lets_pass(name)
+        )
+
+    def succeed(self, other: Attachment) -> None:
+        """Take its place, and put back in the end what was there before it.
+
+        A record that another thread logs meanwhile has a way all the time.
+        """
+        root = logging.getLogger()
+        theirs = other.root_handlers()
+        added = [one for one in root.handlers if not any(one is their for their in theirs)]
+        root.handlers = [*self.root_handlers(), *(added if other.is_in_place else [])]
+        self._fields = other._fields
+        self._fields.leave_out(self.config.left_out)
+        self._old_handlers, self._old_level = other._old_handlers, other._old_level
+        self._old_capture = other._old_capture
+        if self.config.captures_warnings:
+            logging.captureWarnings(True)
+        elif other.config.captures_warnings and not self._old_capture:
+            logging.captureWarnings(False)
+        self.config = self.config._replace(levels=self.config.levels.after(other.config.levels))
+        self.grow(other.tree)
+        if other._old_factory is not None:
+            if self.config.factory is None:
+                logging.setLogRecordFactory(other._old_factory)
+            self._old_factory = other._old_factory
+        if other.tree is not None:
+            other.tree.undo()
+
+    # -- the end --------------------------------------------------------------------------
+
     @property
     def is_in_place(self) -> bool:
         """False if logging has been set up anew meanwhile."""
@@ -149,6 +233,10 @@ class Attachment:
         """This process is about to end: what nobody reads any more, it writes."""
         for handler in self.handlers():
             handler.leave()
+
+
+def _is_at_or_below(name: str, last: str) -> bool:
+    return last in (name, logging.root.name) or name.startswith(last + ".")
 
 
 def _leads_to_the_same(handler: logging.Handler, other: logging.Handler) -> bool:

@@ -63,6 +63,9 @@ class Channel(Protocol):
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         """What to send with once nobody reads any more."""
 
+    def is_over(self) -> bool:
+        """True if nobody reads any more."""
+
     def leave(self, file: DatedFileHandler | None) -> None:
         """This process is about to end: what nobody reads any more, it writes."""
 
@@ -183,6 +186,9 @@ class JournalChannel:
         assert self._writer is not None
         return self._writer
 
+    def is_over(self) -> bool:
+        return not self._is_read()
+
     def leave(self, file: DatedFileHandler | None) -> None:
         if not self._is_read_here and (not self._is_read() or self._is_dying()):
             writer = self.direct(file)
@@ -232,6 +238,9 @@ class QueueChannel:
 
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         return DirectWriter(file)
+
+    def is_over(self) -> bool:
+        return False
 
     def leave(self, file: DatedFileHandler | None) -> None:
         pass

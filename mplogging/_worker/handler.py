@@ -30,6 +30,7 @@ from .._wire.frames import (
 from .._wire.writer import LOOK_SECONDS, Congested, JournalWriter, Over, Unsent
 from .channels import Channel, Sender, hello
 from .config import Config
+from .successors import Nowhere, Onward, ProvisionalWriter
 
 Prepare = Callable[[logging.LogRecord], tuple[int, float, bytes]]
 
@@ -50,6 +51,7 @@ class SessionHandler(logging.handlers.QueueHandler):
 
     Attributes:
         makes_lines: It makes them just as the session's own process would.
+        onward: Where records go once the session is over.
     """
 
     queue: Sender  # type: ignore[assignment]
@@ -60,6 +62,7 @@ class SessionHandler(logging.handlers.QueueHandler):
         self._file, makes_lines = config.load_file()
         self.makes_lines = makes_lines
         self.when_new: Callable[[Config], object] = lambda config: None
+        self.onward: Onward = Nowhere()
         self._levels_due = 0.0
         self.drops: DropCount = queue.drop_count()
         self._drop_below = config.drop_below
@@ -103,6 +106,10 @@ class SessionHandler(logging.handlers.QueueHandler):
                 return False
         return type(self).handle(self, record)
 
+    def takes(self, record: logging.LogRecord) -> bool:
+        """False if its level is too low for what is behind this handler."""
+        return record.levelno >= max(self.level, self._least)
+
     def createLock(self) -> None:
         """None is made."""
         self.lock = None
@@ -131,14 +138,16 @@ class SessionHandler(logging.handlers.QueueHandler):
             try:
                 self.queue.send(kind, created, payload)
             except (Congested, Over, Unsent) as obstacle:
-                self._overcome(obstacle, record, (kind, created, payload))
+                self._overcome(obstacle, record, (kind, created, payload), self)
         except Rejected:
             pass
         except Exception:
             self.handleError(record)
 
-    def forward(self, record: logging.LogRecord, prepare: Prepare) -> None:
-        """As `emit`, for a handler elsewhere in the tree: what `prepare` makes is sent."""
+    def forward(
+        self, record: logging.LogRecord, prepare: Prepare, by: logging.Handler | None = None
+    ) -> None:
+        """As `emit`, by another handler of the tree: what `prepare` makes is sent."""
         try:
             message = prepare(record)
             if self._aside_writer is not None and self._aside_writer.is_behind():
@@ -147,7 +156,7 @@ class SessionHandler(logging.handlers.QueueHandler):
             try:
                 self.queue.send(*message)
             except (Congested, Over, Unsent) as obstacle:
-                self._overcome(obstacle, record, message)
+                self._overcome(obstacle, record, message, by or self)
         except Rejected:
             pass
         except Exception:
@@ -221,11 +230,12 @@ class SessionHandler(logging.handlers.QueueHandler):
         obstacle: Congested | Over | Unsent,
         record: logging.LogRecord,
         message: tuple[int, float, bytes],
+        by: logging.Handler,
     ) -> None:
         if isinstance(obstacle, Congested):
-            self._wait_or_drop(record, message, obstacle)
+            self._wait_or_drop(record, message, obstacle, by)
         elif isinstance(obstacle, Over):
-            self._go_direct(message)
+            self._go_on(record, message, by)
         else:
             self._aside().aside(*message)
 
@@ -234,6 +244,7 @@ class SessionHandler(logging.handlers.QueueHandler):
         record: logging.LogRecord,
         message: tuple[int, float, bytes],
         congested: Congested,
+        by: logging.Handler,
     ) -> None:
         while True:
             # While the log itself refuses lines, to wait might be for good.
@@ -249,20 +260,42 @@ class SessionHandler(logging.handlers.QueueHandler):
             except Congested as again:
                 congested = again
             except Over:
-                self._go_direct(message)
+                self._go_on(record, message, by)
                 return
             except Unsent:
                 self._aside().aside(*message)
                 return
 
-    def _go_direct(self, message: tuple[int, float, bytes]) -> None:
+    def hand_over(self) -> bool:
+        """The session is over: read what waits in its journal, and append no more to it.
+
+        Returns:
+            True if all that this process has sent stands in the log.
+        """
+        if isinstance(self.queue, JournalWriter):
+            self.queue.look_first()  # for a thread that is about to send by it
+        writer = self._direct_writer()
+        return writer.take_over() and not writer.is_behind()
+
+    def _go_on(
+        self, record: logging.LogRecord, message: tuple[int, float, bytes], by: logging.Handler
+    ) -> None:
+        if not self.onward.go_on(record, by):
+            self._direct_writer().send(*message)
+
+    def _direct_writer(self) -> DirectWriter:
+        """What sends once nobody reads any more."""
         # Two threads that came here together would read the journal against each other.
         with self._change:
-            if not isinstance(self.queue, DirectWriter):
-                self.queue = self._direct()
-                for note in self._foreword():
-                    self.queue.send(note.kind, note.created, note.payload)
-        self.queue.send(*message)
+            if isinstance(self.queue, ProvisionalWriter):
+                return self.queue.direct
+            if isinstance(self.queue, DirectWriter):
+                return self.queue
+            direct = self._direct()
+            self.queue = ProvisionalWriter(direct, self.onward)
+            for note in self._foreword():
+                direct.send(note.kind, note.created, note.payload)
+            return direct
 
     def _aside(self) -> DirectWriter:
         """What takes messages that the journal does not take."""

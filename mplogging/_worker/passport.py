@@ -11,6 +11,7 @@ import sys
 from typing import Any, Callable
 
 from .._errors import tell
+from .attaching import attached
 from .channels import QueueAddress, is_for_forks_only
 from .decorators import attach_if_possible
 from .packages import FORKED_PACKAGES
@@ -81,4 +82,4 @@ class Passport:
 
 def _admit(address: str | QueueAddress | None) -> Passport:
     attach_if_possible(address)
-    return Passport(lambda: address)
+    return Passport(lambda: address if (now := attached()) is None else now.address)

@@ -14,8 +14,8 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Callable, NamedTuple, Union
 
 from .._unmade import SetUp
 from .handler import SessionHandler
@@ -73,16 +73,24 @@ class Forwarder(logging.Handler):
             prepare = functools.partial(main.prepare_for, way.number)
         self._prepare = prepare
 
+    def takes(self, record: logging.LogRecord) -> bool:
+        """False if its level is too low for the handler of the parent's."""
+        return record.levelno >= self.level
+
     def createLock(self) -> None:
         """None is made."""
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> Any:
         """Filters are where the handler is."""
-        self._main.forward(record, self._prepare)
+        self._main.forward(record, self._prepare, self)
         return True
 
     emit = handle
+
+
+Standing = Union[SessionHandler, Forwarder]
+_State = tuple[list[logging.Handler], dict[str, Any]]
 
 
 class Tree:
@@ -91,6 +99,7 @@ class Tree:
     Args:
         lanes: The handler of each lane, in order.
         inherited: Handlers that a forked process has from its parent, and is to have no more.
+        previous: Of the session before, whose place it takes.
     """
 
     def __init__(
@@ -98,12 +107,14 @@ class Tree:
         branches: Mapping[str, Branch],
         lanes: Sequence[SessionHandler],
         inherited: Sequence[logging.Handler] | None = None,
+        previous: Tree | None = None,
     ) -> None:
         self._branches = branches
         self._lanes = lanes
         self._inherited = inherited
-        self._before: dict[logging.Logger, tuple[list[logging.Handler], dict[str, Any]]] = {}
-        self._handlers: dict[tuple[int, int], logging.Handler] = {}
+        self._previous = previous
+        self._before: dict[logging.Logger, _State] = {}
+        self._handlers: dict[tuple[int, int], Forwarder] = {}
 
     def steps(self) -> dict[str, SetUp]:
         """What is to be done with each logger."""
@@ -117,12 +128,26 @@ class Tree:
         branch = self._branches.get("")
         if branch is not None and self._inherited is None:
             logger = logging.getLogger()
-            self._before.setdefault(logger, ([], {"filters": logger.filters}))
-            _set_filters(logger, branch.filters)
+            state: _State = [], {"filters": logger.filters}
+            if self._previous is not None:
+                state = self._previous._before.pop(logger, state)
+            self._before.setdefault(logger, state)
+            logger.filters = _filters(logger, branch.filters, state[1]["filters"])
 
-    def handlers(self) -> list[logging.Handler]:
+    def handlers(self) -> list[Forwarder]:
         """Those that it has made."""
         return list(self._handlers.values())
+
+    def standing_on(self, name: str) -> Iterator[Standing]:
+        """Those that the logger of that name has."""
+        branch = self._branches.get(name)
+        for way in () if branch is None else branch.ways:
+            yield self._handler(way)
+
+    def lets_pass(self, name: str) -> object:
+        """What decides which records this logger lets pass: the same, if that is the same."""
+        branch = self._branches.get(name)
+        return ((), False) if branch is None else (branch.filters, branch.is_disabled)
 
     def follow(self, branches: Mapping[str, Branch]) -> None:
         """From now on, the handlers in the session's process have these levels."""
@@ -134,18 +159,26 @@ class Tree:
 
     def undo(self) -> None:
         """Put the loggers back as they were."""
-        ours = [*self._lanes, *self.handlers()]
-        for logger, (handlers, state) in self._before.items():
-            if vars(logger).get("addHandler"):
-                del vars(logger)["addHandler"]
-            if logger.parent is not None:
-                added = [one for one in logger.handlers if not _is_among(one, handlers)]
-                added = [one for one in added if not _is_among(one, ours)]
-                logger.handlers = [*handlers, *added]
-            vars(logger).update(state)
-        self._before.clear()
+        for logger in list(self._before):
+            handlers, state = self._released(logger)
+            if logger.parent is None:
+                vars(logger).update(state)
+            else:
+                _change(logger, handlers, state)
 
-    def _handler(self, way: Way) -> logging.Handler:
+    def _released(self, logger: logging.Logger) -> _State:
+        """What the logger has without us."""
+        handlers, state = self._before.pop(logger)
+        vars(logger).pop("addHandler", None)
+        added = [one for one in logger.handlers if not _is_among(one, handlers)]
+        ours = [*self._lanes, *self.handlers()]
+        if self._inherited is not None:
+            # What it had is its parent's of then, which has gone on since.
+            ours += self._inherited
+            state = {**state, "propagate": True, "disabled": False}
+        return [one for one in [*handlers, *added] if not _is_among(one, ours)], state
+
+    def _handler(self, way: Way) -> Standing:
         if way.lane > 0:
             return self._lanes[way.lane]
         key = way.lane, way.number
@@ -155,16 +188,22 @@ class Tree:
 
     def _set_up(self, branch: Branch, logger: logging.Logger) -> None:
         state = {name: vars(logger)[name] for name in ("propagate", "disabled", "filters")}
-        self._before.setdefault(logger, (logger.handlers, state))
+        handlers = logger.handlers
+        if self._previous is not None and logger in self._previous._before:
+            handlers, state = self._previous._released(logger)
+        self._before.setdefault(logger, (handlers, state))
         ways = [self._handler(way) for way in branch.ways]
         others = [
-            handler for handler in logger.handlers
+            handler for handler in handlers
             if not self._is_served(handler, branch) and not _is_among(handler, ways)
         ]  # fmt: skip
-        logger.handlers = [*ways, *others]
+        wanted: dict[str, Any] = {}
         if self._inherited is None:
-            logger.propagate, logger.disabled = branch.propagate, branch.is_disabled
-            _set_filters(logger, branch.filters)
+            wanted = {
+                "propagate": branch.propagate, "disabled": branch.is_disabled,
+                "filters": _filters(logger, branch.filters, state["filters"]),
+            }  # fmt: skip
+        _change(logger, [*ways, *others], wanted)
         if ways:
             vars(logger)["addHandler"] = functools.partial(self._add, branch, logger)
 
@@ -187,7 +226,22 @@ def _is_among(handler: logging.Handler, handlers: Sequence[logging.Handler]) -> 
     return any(handler is one for one in handlers)
 
 
-def _set_filters(logger: logging.Logger, pickles: Sequence[bytes]) -> None:
+def _change(
+    logger: logging.Logger, handlers: list[logging.Handler], state: Mapping[str, Any]
+) -> None:
+    """Give it both; for what another thread logs meanwhile, there is always a way."""
+    if state.get("propagate", True):
+        vars(logger).update(state)
+        logger.handlers = handlers
+    else:
+        logger.handlers = handlers
+        vars(logger).update(state)
+
+
+def _filters(
+    logger: logging.Logger, pickles: Sequence[bytes], present: Sequence[Any]
+) -> list[Any]:
+    """Those that are pickled, beside what of the present ones is this process's own."""
     loaded: list[Any] = []
     for data in pickles:
         try:
@@ -198,7 +252,7 @@ def _set_filters(logger: logging.Logger, pickles: Sequence[bytes]) -> None:
                 logger.name, os.getpid(), error,
             )  # fmt: skip
     kinds = {type(one) for one in loaded if isinstance(one, logging.Filter)}
-    own = [one for one in logger.filters if one not in loaded and type(one) not in kinds]
-    logger.filters = [*loaded, *own]
+    own = [one for one in present if one not in loaded and type(one) not in kinds]
+    return [*loaded, *own]
 
 
