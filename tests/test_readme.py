@@ -23,6 +23,7 @@ EXPECTED = [
     (None, "ZeroDivisionError"),
     (1, "hello from another program"),
     (3, "number 2"),
+    (4, "app.db: number 2"),
     (3, "three"),
     (6, "995 more were held back within 60 s"),
     (10, "number 9"),

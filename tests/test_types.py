@@ -72,6 +72,8 @@ with session as entered:
     current.flush()  # wrong
     if current is not None:
         current.flush(1.5)
+        current.setLevel("debug", "app.db", seconds=60)
+        current.setLevel("debug", 60)  # wrong
     with multiprocessing.Pool(2, entered.initializer) as pool:
         pool.map(entered.wrap(work), range(3))
     records: int = entered.stats().records

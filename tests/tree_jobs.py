@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import threading
 import time
+
+import mplogging
 
 
 def say_at(*jobs):
@@ -148,3 +151,33 @@ def tell_left_out(path):
     """Write their names into a file."""
     with open(path, "w") as file:
         file.write(" ".join(left_out_here()))
+
+
+def tell_levels(connection):
+    """Log a record that passes, and say which levels the loggers asked for have then."""
+    while (names := connection.recv()) is not None:
+        logging.critical("passes")
+        connection.send([logging.getLogger(name).getEffectiveLevel() for name in names])
+
+
+def own_level_and_tell(connection):
+    """The same, in a worker whose set-up code sets a level."""
+    logging.getLogger("app").setLevel("WARNING")
+    tell_levels(connection)
+
+
+def tell_levels_and_threads(connection):
+    """The same as `tell_levels`, with the number of threads last."""
+    while (names := connection.recv()) is not None:
+        logging.critical("passes")
+        levels = [logging.getLogger(name).getEffectiveLevel() for name in names]
+        connection.send([*levels, threading.active_count()])
+
+
+def set_level_elsewhere(session):
+    """In a forked child, to whom the session does not belong."""
+    try:
+        session.setLevel("DEBUG")
+    except mplogging.SessionClosedError:
+        return
+    raise AssertionError("it was set")

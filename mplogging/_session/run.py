@@ -42,6 +42,7 @@ from .outputs import Outputs
 from .settings import Settings
 from .signals import Signals
 from .stats import SessionStats
+from .steering import Change, SessionLevels
 from .tree import ProgramTree
 from .undo import Undo
 from .watching import HandlerWatch, LevelWatch
@@ -74,6 +75,7 @@ class Run:
         self._tree: ProgramTree | None = None
         self._factory = FactoryPickle()
         self._attachment: Attachment | None = None
+        self._levels: SessionLevels | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
         self._is_settled = False  # all has been told that there was to tell at its end
@@ -143,6 +145,12 @@ class Run:
                 reached.wait(min(remaining, 1.0))
         return True
 
+    def set_level(self, change: Change, by: str) -> None:
+        """As `LogSession.setLevel`."""
+        if self.pid != os.getpid() or self._levels is None:
+            raise SessionClosedError("setLevel() works in the session's own process only")
+        self._levels.set_level(change, by)
+
     def present_address(self) -> str | QueueAddress:
         """As `LogSession.address`; who takes it there finds the levels as they are now."""
         return self._renew()
@@ -189,6 +197,7 @@ class Run:
         push(functools.partial(self._detach, attachment, attached()))
         self._route(attachment)
         self._invite()
+        self._levels = SessionLevels(attachment.steering, self._renew, self._wake)
         self._watch_levels()
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
@@ -246,7 +255,8 @@ class Run:
             formatting = changes()
             lanes = tuple(self._place_of(lane, formatting) for lane in self._lanes[1:])
             config = self._config._replace(
-                levels=Levels.now(), tree=tree.now(), factory=self._factory.now(), lanes=lanes,
+                levels=attachment.steering.without(Levels.now()), tree=tree.now(),
+                orders=attachment.steering.orders, factory=self._factory.now(), lanes=lanes,
                 line_level=self._lanes[0].line_level(), record_level=self._record_level(),
                 formatting=formatting, left_out=self._left_out(),
             )  # fmt: skip
@@ -292,7 +302,19 @@ class Run:
         watch.begin()
         listener = self._lanes[0].listener
         assert listener is not None
-        listener.see_to = lambda: watch.has_changed() and self._renew()
+        listener.see_to = functools.partial(self._see_to, watch)
+
+    def _see_to(self, watch: LevelWatch) -> None:
+        """In the listener's thread, at times."""
+        assert self._levels is not None
+        self._levels.see_to()
+        if watch.has_changed():
+            self._renew()
+        self._tell_news()
+
+    def _tell_news(self) -> None:
+        for record in () if self._levels is None else self._levels.news():
+            self._lanes[0].delivery.tell(record)
 
     def _wake(self) -> None:
         if self.pid == os.getpid():
@@ -351,6 +373,7 @@ class Run:
         ended = [lane.end_listener(self._deadline) for lane in self._lanes]
         is_first = not self._is_settled
         if ended and ended[0] and is_first:
+            self._tell_news()
             for held in take_all_held():
                 self._lanes[0].delivery.tell(held)
         for lane, is_ended in zip(self._lanes, ended):

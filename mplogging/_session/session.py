@@ -16,6 +16,7 @@ from .._worker.decorators import Initializer, Wrapped
 from .run import Run
 from .settings import check_timeout, checked
 from .stats import SessionStats
+from .steering import checked_change
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # type checkers have it, whatever is installed
@@ -209,6 +210,29 @@ class LogSession:
         if timeout is not None:
             check_timeout("timeout", timeout)
         return self._open_run("flush()").flush(timeout)
+
+    def setLevel(
+        self, level: int | str, logger: str | None = None, seconds: float | None = None
+    ) -> None:
+        """Set a logger's level in every process of the session, those to come included.
+
+        This process has it when the call returns. Another takes it over with its next
+        record that passes its present levels, or where these come in quick succession,
+        within 0.05 s; one that logs nothing that passes can't notice. Over a queue, only
+        processes that are started from then on have it. The log gets a line that says who
+        has set it. When the session ends, the loggers get back the levels that they had.
+
+        Args:
+            level: By number or name.
+            logger: Its name; None is the root logger.
+            seconds: After that time the level is what it was before; None: it stays.
+
+        Raises:
+            ConfigError: An argument can't be meant.
+            SessionClosedError: The session has ended, has not begun, or is another process's.
+        """
+        change = checked_change(level, logger, seconds)
+        self._open_run("setLevel()").set_level(change, f"process {os.getpid()}")
 
     def stats(self) -> SessionStats:
         """Counts of the present session, or of the last one."""

@@ -12,6 +12,7 @@ from .config import Config
 from .factory import Factory, use_factory
 from .fields import RecordFields
 from .handler import SessionHandler
+from .steering import Steering
 from .successors import Onward
 from .tree import Branch, Standing, Tree
 
@@ -50,6 +51,7 @@ class Attachment:
         self.tree: Tree | None = None
         self._old_factory: Factory | None = None
         self._fields = RecordFields()
+        self.steering = Steering()
         # In the session's process: what a forked child is to have, and what no more.
         self.see_tree: Callable[[], Mapping[str, Branch]] | None = None
         self.served: Callable[[], Sequence[logging.Handler]] = list
@@ -78,6 +80,7 @@ class Attachment:
         self.handler.when_new = self._follow
         self.tree.set_up_root()
         self.config.levels.apply(self.tree.steps())
+        self.steering.follow(self.config.orders)
 
     def adopt(self, config: Config) -> None:
         """The session has another configuration by now."""
@@ -88,6 +91,7 @@ class Attachment:
         self.adopt(config)
         if self.tree is not None and config.tree:
             self.tree.follow(config.tree)
+        self.steering.follow(config.orders)
 
     def grow_again(self) -> None:
         """In a forked child, whose loggers have its parent's handlers."""
@@ -188,6 +192,7 @@ class Attachment:
             logging.captureWarnings(True)
         elif other.config.captures_warnings and not self._old_capture:
             logging.captureWarnings(False)
+        other.steering.end()
         self.config = self.config._replace(levels=self.config.levels.after(other.config.levels))
         self.grow(other.tree)
         if other._old_factory is not None:
@@ -210,6 +215,7 @@ class Attachment:
 
     def detach(self) -> None:
         """Put the loggers back as they were."""
+        self.steering.end()
         if self.tree is not None:
             self.tree.undo()
         self._fields.put_back()

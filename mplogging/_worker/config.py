@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
 from .formatting import adopt
+from .steering import Orders
 
 
 class Config(NamedTuple):
@@ -32,6 +33,7 @@ class Config(NamedTuple):
     tree: Mapping[str, Any] | None = None  # by name, a `tree.Branch`
     factory: bytes | None = None  # of records, pickled
     left_out: frozenset[str] = frozenset()  # of `fields.FIELDS`, what records do without
+    orders: Orders = ()  # what `setLevel` of the session was given; `levels` is without
 
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""
