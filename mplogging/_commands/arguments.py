@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from .level import add_level
 from .stats import add_stats
 from .tail import add_tail
 
@@ -56,6 +57,7 @@ def parser(version: str) -> Parser:
     _add_recover(commands)
     add_tail(commands)
     add_stats(commands)
+    add_level(commands)
     return made
 
 

@@ -17,6 +17,7 @@ from .._wire.bell import Bell, remove_bell
 from .._wire.drops import Dropped, read_drops
 from .._wire.place import Place
 from .._wire.processes import this_process
+from .._wire.requests import Request, requests
 from .._wire.where import bell_paths, candidates, leftovers, make_place
 from .._worker.channels import JournalChannel
 from .._worker.config import Config
@@ -90,6 +91,11 @@ class SessionJournal:
                 self._readers_source.add(place)
         place.write_config(pickle.dumps(config))
         return place.path
+
+    def requests(self) -> Iterator[Request]:
+        """What other processes ask for at present."""
+        for place in self._places:
+            yield from requests(place)
 
     def drops(self) -> Iterator[tuple[int, Dropped]]:
         """What processes had to drop, by pid."""

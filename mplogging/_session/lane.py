@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 
 from .._delivery.delivery import Delivery
@@ -18,6 +18,7 @@ from .._delivery.sidelines import Sideline
 from .._file.handler import DatedFileHandler
 from .._levels import NEVER, Levels
 from .._wire.processes import this_process
+from .._wire.requests import Request
 from .._worker.channels import Channel, QueueAddress, QueueChannel
 from .._worker.config import Config, pickled
 from .._worker.formatting import changes
@@ -137,6 +138,10 @@ class Lane:
         """Let the listener not wait any longer."""
         if self._journal is not None and self.listener is not None:
             self.listener.queue.wake()
+
+    def requests(self) -> Iterator[Request]:
+        """What other processes ask for at present."""
+        return iter(()) if self._journal is None else self._journal.requests()
 
     # -- the end ----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import functools
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from threading import TIMEOUT_MAX, RLock, get_ident
 from time import monotonic
 from typing import Any, Callable
@@ -22,6 +22,7 @@ from .._file.handler import DatedFileHandler
 from .._levels import Levels
 from .._limit import take_all_held
 from .._wire.place import ENVIRONMENT
+from .._wire.requests import Request
 from .._worker.attaching import (
     attached,
     set_attached,
@@ -34,6 +35,7 @@ from .._worker.formatting import changes
 from .._worker.packages import multiprocessing_utils
 from .._worker.passport import Passport
 from .._worker.tree import Branch
+from .asked import AskedLevels
 from .console import tell_of_silence
 from .fields import unneeded
 from .formats import tell_of_unknown_fields
@@ -198,6 +200,7 @@ class Run:
         self._route(attachment)
         self._invite()
         self._levels = SessionLevels(attachment.steering, self._renew, self._wake)
+        self._asked = AskedLevels(self._levels, self._requests)
         self._watch_levels()
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
@@ -308,9 +311,14 @@ class Run:
         """In the listener's thread, at times."""
         assert self._levels is not None
         self._levels.see_to()
+        self._asked.see_to()
         if watch.has_changed():
             self._renew()
         self._tell_news()
+
+    def _requests(self) -> Iterator[Request]:
+        for lane in self._lanes:
+            yield from lane.requests()
 
     def _tell_news(self) -> None:
         for record in () if self._levels is None else self._levels.news():

@@ -1,16 +1,19 @@
 """What `LogSession.setLevel` does: levels for all processes, for good or for a time.
 
 The session's own process sets them on its loggers and in the configuration, which workers
-look at; the listener's thread gives them back when their time is over.
+look at; the listener's thread gives them back when their time is over, and does what other
+processes ask for (`_wire.requests`).
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
+from collections.abc import Iterator
 from threading import RLock
 from time import monotonic
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .._errors import ConfigError
 from .._levels import check_level
@@ -91,20 +94,21 @@ class SessionLevels:
         self._wake()
 
     def see_to(self) -> None:
-        """In the listener's thread: give back what is over. Waits for nobody.
+        """In the listener's thread: give back what is over."""
+        if self._is_over():
+            with self.at_once() as is_free:
+                if is_free:
+                    self._give_back()
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[bool]:
+        """For the listener's thread: False if a level can't be set without waiting.
 
         Whoever has one of these locks may be waiting for room in the journal.
         """
-        if not self._is_over() or not self._change.acquire(blocking=False):
-            return
-        try:
-            if logging._lock.acquire(blocking=False):  # type: ignore[attr-defined]
-                try:
-                    self._give_back()
-                finally:
-                    logging._lock.release()  # type: ignore[attr-defined]
-        finally:
-            self._change.release()
+        others = logging._lock  # type: ignore[attr-defined]
+        with _tried(self._change) as is_ours, _tried(others) as is_loggings:
+            yield is_ours and is_loggings
 
     def news(self) -> list[logging.LogRecord]:
         """What the log has not been told yet."""
@@ -128,6 +132,16 @@ class SessionLevels:
         timed = {name: level for name, (level, _) in self._timed.items()}
         self._steering.follow(tuple({**self._lasting, **timed}.items()), given)
         self._publish()
+
+
+@contextlib.contextmanager
+def _tried(lock: Any) -> Iterator[bool]:
+    is_taken = lock.acquire(blocking=False)
+    try:
+        yield is_taken
+    finally:
+        if is_taken:
+            lock.release()
 
 
 def _told(logger: str) -> str:

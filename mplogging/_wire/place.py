@@ -6,6 +6,7 @@
         config                  what a worker needs to know
         recovery                how to write the log when all are dead: JSON
         dropped-4711-…          what worker 4711 had to drop (`drops`)
+        request-4711, answer-…  what process 4711 wants of the session (`requests`)
 
 It is checked when it is entered, and reached through its descriptor from then on, so
 that nobody can put another in its place. Its note is opened once in a process, for the
@@ -216,11 +217,11 @@ class Place(Locks):
 
     def write_config(self, data: bytes) -> None:
         """Make, or replace, what attaching workers read."""
-        self._replace(_CONFIG, data)
+        self.replace(_CONFIG, data)
 
     def read_config(self) -> bytes:
         """What `write_config` wrote."""
-        return self._read(_CONFIG)
+        return self.read(_CONFIG)
 
     def config_identity(self) -> tuple[int, int]:
         """Another one each time that it is replaced.
@@ -233,13 +234,14 @@ class Place(Locks):
 
     def write_recovery(self, data: bytes) -> None:
         """Make, or replace, what recovery reads."""
-        self._replace(_RECOVERY, data)
+        self.replace(_RECOVERY, data)
 
     def read_recovery(self) -> bytes:
         """What `write_recovery` wrote."""
-        return self._read(_RECOVERY)
+        return self.read(_RECOVERY)
 
-    def _replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes) -> None:
+        """Make, or replace, the file of this name at once."""
         temporary = f"{name}.new"
         descriptor = self.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with os.fdopen(descriptor, "wb") as file:
@@ -248,7 +250,8 @@ class Place(Locks):
             temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor
         )
 
-    def _read(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
+        """What stands in that file."""
         with os.fdopen(self.open_file(name, os.O_RDONLY), "rb") as file:
             return file.read()
 

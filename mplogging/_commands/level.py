@@ -1,0 +1,74 @@
+"""What `python -m mplogging level` does: sets a level in all processes of a running session."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import Any
+
+from .._errors import ConfigError
+from .._wire.place import Place
+from .._wire.requests import ask
+from .finding import the_session
+
+_TIMEOUT = 5.0
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def add_level(commands: Any) -> None:
+    """The command's arguments."""
+    parser = commands.add_parser(
+        "level",
+        help="set a logger's level in all processes of a running session",
+        description="Set a logger's level in all processes of a running session. A process"
+        " takes it over with its next record that passes its present levels.",
+        epilog="example: mplogging level logs/app.log app.db=DEBUG --for 60s\n\n"
+        "exit status: 0 if the session has it, 1 if the session did not answer, 2 for a"
+        " wrong call, or if no such session runs",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "session", nargs="?", metavar="ADDRESS|PID|FILE",
+        help="the session: its address, its process or its log (default: the only one)",
+    )  # fmt: skip
+    parser.add_argument(
+        "level", metavar="[LOGGER=]LEVEL", help="the level, of the root logger if of no other"
+    )
+    parser.add_argument(
+        "--for", dest="seconds", type=_seconds, metavar="TIME",
+        help="give it back after so long: 60s, 5m or 1h (default: it stays)",
+    )  # fmt: skip
+    parser.set_defaults(run=set_level)
+
+
+def set_level(options: argparse.Namespace) -> int:
+    """Ask the session for it, and print what it says; returns the exit status."""
+    logger, _, level = options.level.rpartition("=")
+    found = the_session(options.session)
+    place = Place.open(found.address)
+    try:
+        answer = ask(
+            place, found.bell,
+            {
+                "level": int(level) if level.isdecimal() else level,
+                "logger": logger or None, "seconds": options.seconds,
+            },
+            _TIMEOUT,
+        )  # fmt: skip
+    finally:
+        place.close()
+    if answer is None:
+        print(f"the session did not answer: {found}", file=sys.stderr)
+        return 1
+    if "error" in answer:
+        raise ConfigError(answer["error"])
+    print(answer["done"])
+    return 0
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"must be a time such as 60s, 5m or 1h, got {text!r}")
+    return float(match[1]) * _UNITS[match[2]]
