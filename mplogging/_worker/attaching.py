@@ -114,15 +114,13 @@ def _attach(address: str | os.PathLike[str] | QueueAddress | None) -> None:
         attachment.install()
         attachment.grow()
     else:
-        is_over = before.channel.is_over()
-        if is_over:
+        if before.channel.is_over():
             before.hand_over()
         attachment.succeed(before)
     _go_by(attachment)
     if before is not None:
         _retire(before)
-        if not is_over:
-            _leave_retired()
+        _leave_retired()
     _see_to_leaving()
 
 
