@@ -153,6 +153,11 @@ def tell_left_out(path):
         file.write(" ".join(left_out_here()))
 
 
+def level_of(name):
+    """The logger's own level here."""
+    return logging.getLogger(name).level
+
+
 def tell_levels(connection):
     """Log a record that passes, and say which levels the loggers asked for have then."""
     while (names := connection.recv()) is not None:

@@ -119,7 +119,7 @@ def test_what_the_program_has_set_itself_stays(tmp_path, monkeypatch):
     """It is no concern of the session's, at its end either."""
     monkeypatch.setattr(logging, "logThreads", False)
     with needed(tmp_path, format="%(threadName)s"):
-        monkeypatch.setattr(logging, "logProcesses", True)  # against the session
+        logging.logProcesses = True  # against the session
     assert (logging.logThreads, logging.logProcesses) == (False, True)
 
 

@@ -99,6 +99,21 @@ def test_a_pool_that_outlives_its_session(new_session, pool, tmp_path):
     ]
 
 
+def test_a_level_that_the_session_before_was_told(new_session, pool, tmp_path):
+    """It ends with that session."""
+
+    def level():
+        return pool.submit(tree_jobs.level_of, "jobs").result()
+
+    worker = Speaker(pool)
+    with new_session("first.log") as session:
+        session.setLevel("DEBUG", "jobs")
+        worker.say_until(lambda: level() == logging.DEBUG)
+    with new_session("second.log"):
+        worker.say_until(lambda: worker.has_said_last(tmp_path, "second.log"))
+        assert level() == logging.NOTSET
+
+
 @pytest.mark.parametrize("has_handler", [False, True])
 def test_what_has_no_session_any_more_says_so(new_session, tmp_path, has_handler):
     """Once, in the log that is left, where a handler gets nothing more."""
