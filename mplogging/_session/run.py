@@ -7,13 +7,12 @@ a beginning that fails halfway, unwind that stack (`undo`).
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
-from threading import TIMEOUT_MAX, RLock, get_ident
+from collections.abc import Iterator
+from threading import TIMEOUT_MAX, get_ident
 from time import monotonic
 from typing import Any, Callable
 
@@ -21,7 +20,6 @@ from .._errors import MPLoggingWarning, SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
 from .._limit import take_all_held
-from .._wire.place import ENVIRONMENT
 from .._wire.requests import Request
 from .._worker.attaching import (
     attached,
@@ -31,14 +29,11 @@ from .._worker.attaching import (
 from .._worker.attachment import Attachment, End
 from .._worker.channels import QueueAddress
 from .._worker.factory import FactoryPickle
-from .._worker.formatting import changes
 from .._worker.packages import multiprocessing_utils
-from .._worker.passport import Passport
-from .._worker.tree import Branch
 from .asked import AskedLevels
 from .console import tell_of_silence
-from .fields import unneeded
 from .formats import tell_of_unknown_fields
+from .invitation import Invitation
 from .lane import Lane
 from .outputs import Outputs
 from .settings import Settings
@@ -63,7 +58,7 @@ class Run:
         SessionError: There can be no session directory.
     """
 
-    address: str | QueueAddress
+    _invitation: Invitation
 
     def __init__(self, settings: Settings, stop: Callable[[], Any]) -> None:
         self._settings = settings
@@ -76,14 +71,11 @@ class Run:
         self._lanes: list[Lane] = []  # the first one has the root logger's file
         self._tree: ProgramTree | None = None
         self._factory = FactoryPickle()
-        self._attachment: Attachment | None = None
         self._levels: SessionLevels | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
         self._is_settled = False  # all has been told that there was to tell at its end
-        self._is_in_environment = False
         self._unfinished: dict[str, int] = {}
-        self._renewing = RLock()  # the listener may be at it, and a process be started
         try:
             self._begin()
         except BaseException as error:
@@ -153,9 +145,14 @@ class Run:
             raise SessionClosedError("setLevel() works in the session's own process only")
         self._levels.set_level(change, by)
 
+    @property
+    def address(self) -> str | QueueAddress:
+        """Where it is."""
+        return self._invitation.address
+
     def present_address(self) -> str | QueueAddress:
         """As `LogSession.address`; who takes it there finds the levels as they are now."""
-        return self._renew()
+        return self._invitation.renew()
 
     def stats(self) -> SessionStats:
         """As `LogSession.stats`."""
@@ -179,17 +176,19 @@ class Run:
         quiet_threads: set[int | None] = set()
         for sideline in outputs.sidelines:
             sideline.when_started = quiet_threads.add
-        self._tree = self._open_lanes(outputs, quiet_threads)
+        self._tree = tree = self._open_lanes(outputs, quiet_threads)
         main, *others = self._lanes
-        self._config = main.config
-        self.address = main.address
         ends = [End(lane.channel, lane.config, lane.handler) for lane in others]
-        attachment = Attachment(self.address, main.channel, main.config, main.handler, ends)
+        attachment = Attachment(main.address, main.channel, main.config, main.handler, ends)
         attachment.session_pid = self.pid
         attachment.outlets = outputs.handlers()
-        attachment.renew = self._renew
+        self._invitation = invitation = Invitation(
+            self._settings, outputs, self._lanes, tree, self._factory, attachment,
+            lambda: self.is_ending,
+        )  # fmt: skip
+        attachment.renew = invitation.renew
         attachment.served = self._served
-        attachment.see_tree = self._see_tree
+        attachment.see_tree = invitation.see_tree
         push(attachment.close)
         push(self._stop_listeners)
         for lane in self._lanes:
@@ -197,11 +196,12 @@ class Run:
             lane.listener.start()
             quiet_threads.add(lane.listener.thread_ident)
         push(functools.partial(self._detach, attachment, attached()))
-        self._route(attachment)
-        self._invite()
-        self._levels = SessionLevels(attachment.steering, self._renew, self._wake)
+        self._route(attachment, tree)
+        invitation.begin()
+        invitation.issue(self._undo)
+        self._levels = SessionLevels(attachment.steering, invitation.renew, self._wake)
         self._asked = AskedLevels(self._levels, self._requests)
-        self._watch_levels()
+        self._watch_levels(outputs, invitation)
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
         # For a child of `multiprocessing`, which does not run `atexit`.
@@ -237,67 +237,9 @@ class Run:
         lanes = [lane.handler for lane in self._lanes]
         return [*self._outputs.all_handlers(), *lanes, *self._tree.stand_ins()]
 
-    def _see_tree(self) -> Mapping[str, Branch]:
-        """A process is about to be forked."""
-        assert self._tree is not None
-        branches = self._tree.now()
-        if self._settings.leaves_out_fields:
-            self._renew()
-        return branches
-
-    def _publish(self) -> str | QueueAddress:
-        """Let processes that start from now on find the session; returns its address."""
-        return self._lanes[0].publish(self._config)
-
-    def _renew(self) -> str | QueueAddress:
-        """A process is about to be started: it shall find the session, and things as they are."""
-        attachment, tree = self._attachment, self._tree
-        if attachment is None or tree is None or self.pid != os.getpid():
-            return self.address
-        with self._renewing, contextlib.suppress(OSError, SessionError):  # nobody can attach then
-            formatting = changes()
-            lanes = tuple(self._place_of(lane, formatting) for lane in self._lanes[1:])
-            config = self._config._replace(
-                levels=attachment.steering.without(Levels.now()), tree=tree.now(),
-                orders=attachment.steering.orders, factory=self._factory.now(), lanes=lanes,
-                line_level=self._lanes[0].line_level(), record_level=self._record_level(),
-                formatting=formatting, left_out=self._left_out(),
-            )  # fmt: skip
-            if config != self._config or not self._lanes[0].is_there():
-                self._config = config
-                attachment.adopt(config)
-                self._lanes[0].handler.follow(config)
-                self.address = attachment.address = address = self._publish()
-                if isinstance(address, str):
-                    attachment.addresses.add(address)
-                    # Before or after, it would stay for what comes after us.
-                    if self._is_in_environment and not self.is_ending:
-                        os.environ[ENVIRONMENT] = address
-        return self.address
-
-    def _left_out(self) -> frozenset[str]:
-        assert self._outputs is not None
-        if not self._settings.leaves_out_fields:
-            return frozenset()
-        return unneeded(self._outputs.all_handlers())
-
-    def _record_level(self) -> int:
-        assert self._outputs is not None
-        return self._outputs.record_level()
-
-    @staticmethod
-    def _place_of(lane: Lane, formatting: Mapping[str, bytes | None]) -> str:
-        config = lane.config._replace(line_level=lane.line_level(), formatting=formatting)
-        if config != lane.config or not lane.is_there():
-            lane.config = config
-            lane.address = lane.publish(lane.config)
-            lane.handler.follow(lane.config)
-        return str(lane.address)
-
-    def _watch_levels(self) -> None:
+    def _watch_levels(self, outputs: Outputs, invitation: Invitation) -> None:
         """For processes that are started without a word to us: they find the levels as now."""
-        assert self._outputs is not None
-        handlers = HandlerWatch(self._outputs.all_handlers, self._renew)
+        handlers = HandlerWatch(outputs.all_handlers, invitation.renew)
         self._undo.push(handlers.end)
         handlers.begin()
         watch = LevelWatch(self._wake)
@@ -305,15 +247,15 @@ class Run:
         watch.begin()
         listener = self._lanes[0].listener
         assert listener is not None
-        listener.see_to = functools.partial(self._see_to, watch)
+        listener.see_to = functools.partial(self._see_to, watch, invitation)
 
-    def _see_to(self, watch: LevelWatch) -> None:
+    def _see_to(self, watch: LevelWatch, invitation: Invitation) -> None:
         """In the listener's thread, at times."""
         assert self._levels is not None
         self._levels.see_to()
         self._asked.see_to()
         if watch.has_changed():
-            self._renew()
+            invitation.renew()
         self._tell_news()
 
     def _requests(self) -> Iterator[Request]:
@@ -328,7 +270,7 @@ class Run:
         if self.pid == os.getpid():
             self._lanes[0].wake()
 
-    def _route(self, attachment: Attachment) -> None:
+    def _route(self, attachment: Attachment, tree: ProgramTree) -> None:
         """Let the root logger lead into the session."""
         attachment.follows_forks = self._settings.auto_attach
         if self._settings.is_file_all and self.file is not None:
@@ -336,36 +278,13 @@ class Run:
         if self._settings.owns_file and self.file is not None:
             tell_of_unknown_fields(self.file)
         attachment.install()
-        assert self._tree is not None
-        self._undo.push(self._tree.put_back)
-        self._tree.route_files()
+        self._undo.push(tree.put_back)
+        tree.route_files()
         if self._settings.level is not None:
             logging.getLogger().setLevel(self._settings.level)
         set_attached(attachment)
-        self._attachment = attachment
-        self._renew()
-
-    def _invite(self) -> None:
-        """Let processes that are started from here on find the session."""
-        if isinstance(self.address, str):
-            before = os.environ.get(ENVIRONMENT)
-            self._undo.push(functools.partial(self._restore_environment, before))
-            self._is_in_environment = True
-            os.environ[ENVIRONMENT] = self.address
-        if self._settings.auto_attach:
-            passport = Passport(self._renew)
-            self._undo.push(passport.withdraw)
-            passport.issue()
 
     # -- the end --------------------------------------------------------------------------
-
-    def _restore_environment(self, before: str | None) -> None:
-        is_alone = self._renewing.acquire(timeout=_HASTE)  # the listener may be about to set it
-        try:
-            _set_environment(before)
-        finally:
-            if is_alone:
-                self._renewing.release()
 
     def _detach(self, attachment: Attachment, previous: Attachment | None) -> None:
         if attached() is attachment:
@@ -412,10 +331,3 @@ class Run:
 
 def _deadline(timeout: float) -> float:
     return monotonic() + min(timeout, TIMEOUT_MAX / 2)
-
-
-def _set_environment(value: str | None) -> None:
-    if value is None:
-        os.environ.pop(ENVIRONMENT, None)
-    else:
-        os.environ[ENVIRONMENT] = value

@@ -408,16 +408,16 @@ def test_the_environment_of_a_worker(new_session, context):
 def test_a_renewal_while_it_ends(new_session, monkeypatch):
     """The listener may find new levels just then: the environment is as it was all the same."""
     session = new_session().start()
-    run = session._run
+    lane = session._run._lanes[0]
     is_publishing, may_go_on = threading.Event(), threading.Event()
-    publish = run._publish
+    publish = lane.publish
 
-    def publish_slowly():
+    def publish_slowly(config):
         is_publishing.set()
         may_go_on.wait(30)
-        return publish()
+        return publish(config)
 
-    monkeypatch.setattr(run, "_publish", publish_slowly)
+    monkeypatch.setattr(lane, "publish", publish_slowly)
     logging.getLogger("renewed").setLevel(logging.DEBUG)
     is_publishing.wait(30)
     threading.Timer(0.2, may_go_on.set).start()
