@@ -6,8 +6,11 @@
           │   ├ journal     its directory, its bell, its channel
           │   ├ sources ─ listener.SessionListener ─ Delivery      the thread that reads
           │   └ alone       straight into the file, while no other process is attached
-          ├ tree        named loggers as they are, for the other processes
+          ├ invitation  what processes that start find: where it is, and how things are
+          │   ├ tree        named loggers as they are, for the other processes
+          │   └ fields      of records, that no handler can show
           ├ watching    levels that change, of loggers and handlers
+          ├ steering    levels that it is told, for all processes; also by a command, asked
           ├ outputs     the file and the further handlers; formats, console
           ├ signals     SIGTERM and SIGHUP, which end it
           └ stats       what it has done, in numbers

@@ -2,7 +2,8 @@
 
     attaching    this process belongs to a session: its loggers lead there (`attachment`)
       │            config: what the session wants of it; tree, factory, formatting: what the
-      │            parent has
+      │            parent has; fields: what records do without; steering: levels that the
+      │            session was told
       ▼
     record ─ handler.SessionHandler ─ (kind, created, payload) ─ channels ═══ the session
 
