@@ -1,7 +1,8 @@
 """The sessions of this user that run, found by what their processes have open.
 
 Nothing needs to be registered, and so nothing can be stale. Without /proc, those are found
-that have their directory here, in `logs`, or where temporary files are.
+that have their directory beside the log that is named, here, in `logs`, or where temporary
+files are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import json
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .._errors import ConfigError, MPLoggingError
@@ -41,7 +42,8 @@ def the_session(target: str | None) -> Found:
     Raises:
         ConfigError: It is none, or could be several, which are named.
     """
-    running = sessions()
+    beside = [] if target is None else [os.path.dirname(os.path.abspath(target))]
+    running = sessions(beside)
     meant = [one for one in running if target is None or _is(one, target)]
     if len(meant) == 1:
         return meant[0]
@@ -54,9 +56,9 @@ def the_session(target: str | None) -> Found:
     raise ConfigError(f"{which}: give the address of one{listed}")
 
 
-def sessions() -> list[Found]:
-    """All of this user's that can be found."""
-    places = {path: described for path in _paths() if (described := _described(path))}
+def sessions(beside: Iterable[str]) -> list[Found]:
+    """All of this user's that can be found, among them those in these directories."""
+    places = {path: described for path in _paths(beside) if (described := _described(path))}
     further = {lane for config, _ in places.values() for lane in config.lanes}
     found = []
     for path, (config, log) in places.items():
@@ -74,11 +76,12 @@ def _is(one: Found, target: str) -> bool:
     return os.path.realpath(path) in map(os.path.realpath, (one.address, *one.logs))
 
 
-def _paths() -> Iterator[str]:
+def _paths(beside: Iterable[str]) -> Iterator[str]:
     """Where session directories are, each once."""
     open_ones = (os.path.dirname(path) for path in _open_files() if _is_note(path))
     yield from dict.fromkeys([
-        *open_ones, *leftovers([os.path.abspath("."), os.path.abspath("logs")]),
+        *open_ones,
+        *leftovers([*beside, os.path.abspath("."), os.path.abspath("logs")]),
         *leftovers(runtime_directories()),
     ])  # fmt: skip
 
