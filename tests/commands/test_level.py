@@ -53,8 +53,7 @@ def all_text(tmp_path):
     return "".join(texts(tmp_path / "logs").values())
 
 
-@pytest.mark.parametrize("which", ["address", "pid", "file"])
-@needs_proc
+@pytest.mark.parametrize("which", ["address", pytest.param("pid", marks=needs_proc), "file"])
 def test_the_session_has_it(new_session, level, tmp_path, which):
     """By its address, its process or its log: it says what it has done, here and in the log."""
     with new_session() as session:
@@ -74,7 +73,6 @@ def test_the_session_has_it(new_session, level, tmp_path, which):
     assert f"process {os.getpid()}," not in all_text(tmp_path)
 
 
-@needs_proc
 def test_it_is_given_back(new_session, level):
     """After its time."""
     with new_session() as session:
@@ -120,7 +118,6 @@ with mplogging.LogSession(sys.argv[1]) as session:
 """
 
 
-@needs_proc
 def test_a_log_of_two_sessions(new_session, level, tmp_path):
     """Both are named, and neither has it."""
     log = tmp_path / "logs" / "app.log"
