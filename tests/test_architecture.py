@@ -20,9 +20,11 @@ MAY_IMPORT = {
     "_reading": (GROUND, "_file"),
     "_delivery": (GROUND, "_file", "_wire"),
     "_worker": (GROUND, "_file", "_wire", "_delivery"),
-    "_session": (GROUND, "_file", "_wire", "_delivery", "_worker"),
+    "_watch": (GROUND, "_file", "_wire", "_delivery", "_worker"),
+    "_session": (GROUND, "_file", "_wire", "_delivery", "_worker", "_watch"),
     "_commands": (
-        GROUND, "_file", "_wire", "_reading", "_delivery", "_worker", "_session",
+        GROUND, "_file", "_wire", "_reading", "_delivery", "_worker", "_watch",
+        "_session",
     ),
 }
 GROUND_FLOOR = (

@@ -222,6 +222,7 @@ class Run:
             levels=levels,
             lanes=tuple(str(lane.address) for lane in others),
             root_lanes=tuple(outputs.root_files[1:]),
+            companions=self._settings.companions,
         ))  # fmt: skip
         for lane in self._lanes:
             lane.handler.quiet_threads = quiet_threads
@@ -283,6 +284,7 @@ class Run:
         if self._settings.level is not None:
             logging.getLogger().setLevel(self._settings.level)
         set_attached(attachment)
+        attachment.companions.begin(attachment.config.companions)
 
     # -- the end --------------------------------------------------------------------------
 

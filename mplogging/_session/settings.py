@@ -13,6 +13,7 @@ from .._errors import ConfigError
 from .._file.handler import DatedFileHandler
 from .._levels import NEVER, check_level
 from .._numbers import is_seconds, is_whole
+from .._worker.companions import Companion
 from .console import console_level
 from .formats import made_formatter
 
@@ -41,6 +42,7 @@ class Settings(NamedTuple):
     are_handlers_patient: bool
     journal_dir: str | None
     leaves_out_fields: bool  # that no handler shows
+    companions: tuple[Companion, ...] = ()  # what goes with each process
 
     @property
     def has_queue(self) -> bool:

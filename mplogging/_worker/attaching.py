@@ -150,6 +150,7 @@ def _go_by(attachment: Attachment) -> None:
     if isinstance(attachment.address, str):
         # For the programs that this process starts.
         os.environ[ENVIRONMENT] = attachment.address
+    attachment.companions.begin(attachment.config.companions)
 
 
 def _follow(going_on: GoingOn) -> None:
@@ -250,9 +251,12 @@ def _after_fork() -> None:
         attachment.handler.drops.close()
         attachment.grow_again()
         attachment.lead_on(GoingOn(attachment, _follow))
+        attachment.companions.disown()
+        attachment.companions.begin(attachment.config.companions)
         _see_to_forks()
         _see_to_leaving()
     else:
+        attachment.companions.disown()
         attachment.detach()
         attachment.close()
         set_attached(None)

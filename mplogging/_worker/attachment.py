@@ -8,6 +8,7 @@ from typing import Callable, NamedTuple
 
 from .._unmade import set_up
 from .channels import Channel, QueueAddress
+from .companions import Companions
 from .config import Config
 from .factory import Factory, use_factory
 from .fields import RecordFields
@@ -52,6 +53,7 @@ class Attachment:
         self._old_factory: Factory | None = None
         self._fields = RecordFields()
         self.steering = Steering()
+        self.companions = Companions()
         # In the session's process: what a forked child is to have, and what no more.
         self.see_tree: Callable[[], Mapping[str, Branch]] | None = None
         self.served: Callable[[], Sequence[logging.Handler]] = list
@@ -193,6 +195,7 @@ class Attachment:
         elif other.config.captures_warnings and not self._old_capture:
             logging.captureWarnings(False)
         other.steering.end()
+        other.companions.end()
         self.config = self.config._replace(levels=self.config.levels.after(other.config.levels))
         self.grow(other.tree)
         if other._old_factory is not None:
@@ -215,6 +218,7 @@ class Attachment:
 
     def detach(self) -> None:
         """Put the loggers back as they were."""
+        self.companions.end()
         self.steering.end()
         if self.tree is not None:
             self.tree.undo()
@@ -237,6 +241,7 @@ class Attachment:
 
     def leave(self) -> None:
         """This process is about to end: what nobody reads any more, it writes."""
+        self.companions.end()
         for handler in self.handlers():
             handler.leave()
 

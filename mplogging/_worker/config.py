@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
+from .companions import Companion
 from .formatting import adopt
 from .steering import Orders
 
@@ -34,6 +35,7 @@ class Config(NamedTuple):
     factory: bytes | None = None  # of records, pickled
     left_out: frozenset[str] = frozenset()  # of `fields.FIELDS`, what records do without
     orders: Orders = ()  # what `setLevel` of the session was given; `levels` is without
+    companions: tuple[Companion, ...] = ()  # what goes with each process
 
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""
