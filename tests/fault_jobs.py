@@ -364,6 +364,7 @@ def log_and_answer(directory: str, segment_bytes: int, come, go) -> None:
 def begin_small_segments(size: int) -> None:
     """Have the journal go on to another segment all the time."""
     mplogging._wire.turnover.SEGMENT_BYTES = size
+    mplogging._wire.turnover._MOST_SIZES = 1
     mplogging._wire.turnover._GRACE_SECONDS = 0.05
 
 

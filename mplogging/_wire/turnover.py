@@ -18,6 +18,10 @@ from .segments import SEGMENT_BYTES, Segments
 from .writer import LOOK_SECONDS
 
 _SWITCH_SECONDS = 2 * LOOK_SECONDS
+# While one is announced, writers glance at the note before each record. So where much is
+# logged a segment may grow to so many times its size, rather than last less than a second.
+_SEGMENT_SECONDS = 1.0
+_MOST_SIZES = 8
 # For so long an old segment is kept after its last writer left: a thread of that
 # process may be in a write, and stopped there by a busy machine.
 _GRACE_SECONDS = 10.0
@@ -45,6 +49,7 @@ class Turnover:
         self._own_segment = own_segment
         self._next_offset = 0
         self._switch_due = float("inf")
+        self._young_until = monotonic() + _SEGMENT_SECONDS
         self._leaving: dict[int, float] = {}  # old segments, by when they may go
         self.left: set[int] = set()  # of them: what is cut short there stays so
 
@@ -56,13 +61,18 @@ class Turnover:
             if monotonic() >= self._switch_due:
                 if self._segments.is_linked(note.next):
                     note.begin_segment(self._next_offset)
+                    self._young_until = monotonic() + _SEGMENT_SECONDS
                 else:  # the directory has been removed meanwhile
                     note.call_off_segment()
                 self._save()
-        elif note.can_announce() and self._segments.size(note.segment) >= SEGMENT_BYTES:
+        elif note.can_announce() and self._is_large(note.segment):
             self._announce(note)
         for number in list(note.places)[:-1]:
             self._end(note, number)
+
+    def _is_large(self, number: int) -> bool:
+        most = _MOST_SIZES if monotonic() < self._young_until else 1
+        return self._segments.size(number) >= most * SEGMENT_BYTES
 
     def _announce(self, note: Note) -> None:
         try:

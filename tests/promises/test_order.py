@@ -19,6 +19,7 @@ SEGMENT_BYTES = 4096
 def small_segments(monkeypatch):
     """So that the journal goes on to another segment all the time, here as in the workers."""
     monkeypatch.setattr("mplogging._wire.turnover.SEGMENT_BYTES", SEGMENT_BYTES)
+    monkeypatch.setattr("mplogging._wire.turnover._MOST_SIZES", 1)
     monkeypatch.setattr("mplogging._wire.turnover._GRACE_SECONDS", 0.05)
 
 

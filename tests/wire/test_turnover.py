@@ -24,6 +24,7 @@ TINY = 2000
 def tiny(monkeypatch):
     """Segments are full soon, and done with at once."""
     monkeypatch.setattr(turnover_module, "SEGMENT_BYTES", TINY)
+    monkeypatch.setattr(turnover_module, "_MOST_SIZES", 1)
     monkeypatch.setattr(turnover_module, "_GRACE_SECONDS", 0.0)
     monkeypatch.setattr(turnover_module, "_SWITCH_SECONDS", 0.0)
 
@@ -103,9 +104,30 @@ def test_announced_begun_ended(place, tiny, reader):
     assert place.load()[0].places.keys() == {2} and names(place) == ["journal-2"]
 
 
+def test_one_that_fills_at_once_may_grow(place, tiny, monkeypatch, reader):
+    """A segment lasts a second, if it does not become too large by then."""
+    monkeypatch.setattr(turnover_module, "_MOST_SIZES", 8)
+    now = [0.0]
+    monkeypatch.setattr(turnover_module, "monotonic", lambda: now[0])
+    begun = [place.load()[0].segment]
+    for later in (0.0, 0.5, 0.9, 1.5):
+        now[0] = 1e9 + later
+        fill(reader)
+        for _ in range(3):
+            reader.turn()
+        begun.append(place.load()[0].segment)
+    assert begun == [1, 2, 2, 2, 3]
+    while place.load()[0].segment == 3:
+        assert reader.segments.size(3) < 8 * TINY + 500
+        fill(reader)
+        reader.turn()
+    assert reader.segments.size(3) >= 8 * TINY
+
+
 def test_no_sooner_than_all_have_looked(place, monkeypatch, reader):
     """Between announcing and beginning it passes more than a writer goes without looking."""
     monkeypatch.setattr(turnover_module, "SEGMENT_BYTES", TINY)
+    monkeypatch.setattr(turnover_module, "_MOST_SIZES", 1)
     now = [100.0]
     monkeypatch.setattr(turnover_module, "monotonic", lambda: now[0])
     fill(reader)
@@ -236,6 +258,7 @@ def pass_on(place: Place, number: int, rounds: int, before: int, after: int) -> 
 def test_what_was_caused_comes_after_its_cause(place, monkeypatch, reader, rounds):
     """Three processes in a ring hand a token on, each once its record is accepted."""
     monkeypatch.setattr(turnover_module, "SEGMENT_BYTES", TINY)
+    monkeypatch.setattr(turnover_module, "_MOST_SIZES", 1)
     # In haste, but with the margin that there is.
     monkeypatch.setattr(writer_module, "LOOK_SECONDS", 0.001)
     monkeypatch.setattr(turnover_module, "_SWITCH_SECONDS", 0.002)

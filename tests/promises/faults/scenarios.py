@@ -156,6 +156,7 @@ def turnover_worker(trial: Trial) -> None:
 
 def _shrink_segments() -> None:
     segments.SEGMENT_BYTES = turnover.SEGMENT_BYTES = 2048
+    turnover._MOST_SIZES = 1
     turnover._SWITCH_SECONDS = turnover._GRACE_SECONDS = 0.02
     writer.LOOK_SECONDS = 0.01
 
