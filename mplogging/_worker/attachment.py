@@ -103,9 +103,10 @@ class Attachment:
         for end in self.ends:
             end.handler.drops.close()
         self.ends = [
-            end._replace(handler=SessionHandler(end.channel, end.config)) for end in self.ends
+            end._replace(handler=SessionHandler(end.channel, end.config, end.handler))
+            for end in self.ends
         ]
-        self.handler = SessionHandler(self.channel, self.config)
+        self.handler = SessionHandler(self.channel, self.config, self.handler)
         self.install()
         if self.branches is None:
             self.branches = self.config.tree or {}

@@ -37,6 +37,14 @@ class Config(NamedTuple):
     orders: Orders = ()  # what `setLevel` of the session was given; `levels` is without
     companions: tuple[Companion, ...] = ()  # what goes with each process
 
+    def has_file_of(self, other: Config) -> bool:
+        """True if `load_file` of the other brings just what that of this one does."""
+        return (
+            self.file == other.file
+            and self.bare_file == other.bare_file
+            and self.formatting == other.formatting
+        )
+
     def load_file(self) -> tuple[DatedFileHandler | None, bool]:
         """The file's handler as far as this process can have it; True if it makes lines."""
         if self.bare_file is None:

@@ -48,6 +48,7 @@ class SessionHandler(logging.handlers.QueueHandler):
     Args:
         queue: The channel to the session.
         config: What the session wants.
+        before: That of the process from which this one has been forked.
 
     Attributes:
         makes_lines: It makes them just as the session's own process would.
@@ -56,11 +57,15 @@ class SessionHandler(logging.handlers.QueueHandler):
 
     queue: Sender  # type: ignore[assignment]
 
-    def __init__(self, queue: Channel, config: Config) -> None:
+    def __init__(
+        self, queue: Channel, config: Config, before: SessionHandler | None = None
+    ) -> None:
         self._channel = queue
         self._config = config
-        self._file, makes_lines = config.load_file()
-        self.makes_lines = makes_lines
+        if before is not None and config.has_file_of(before._config):
+            self._file, self.makes_lines = before._file, before.makes_lines
+        else:
+            self._file, self.makes_lines = config.load_file()
         self.when_new: Callable[[Config], object] = lambda config: None
         self.onward: Onward = Nowhere()
         self._levels_due = 0.0
