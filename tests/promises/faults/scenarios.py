@@ -380,10 +380,10 @@ def _make_handler(directory: str) -> DatedFileHandler:
 def _compress(handler: DatedFileHandler, directory: str) -> None:
     """One pass over files that look as though nobody had written to them for long."""
     assert handler._compressor is not None
-    for entry in os.scandir(os.path.dirname(filename(directory))):
-        if entry.is_file(follow_symlinks=False):
-            os.utime(entry.path, (1, 1))
     try:
+        for entry in os.scandir(os.path.dirname(filename(directory))):
+            if entry.is_file(follow_symlinks=False):
+                os.utime(entry.path, (1, 1))
         handler._compressor.compress_finished()
     except OSError:
         pass  # as its thread does: the next pass sees to it
