@@ -31,12 +31,13 @@ class Retrier:
         self._pause = pause
         self._lock = lock
         self._attempt = attempt
-        self.forget()
+        self._thread: Thread | None = None
+        self._stopping = Event()
 
     def forget(self) -> None:
         """In a forked child: the thread is the parent's."""
-        self._thread: Thread | None = None
-        self._stopping = Event()
+        if self._thread is not None:
+            self._thread, self._stopping = None, Event()
 
     def start(self) -> None:
         """See that it is tried; a second time does nothing."""
