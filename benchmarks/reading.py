@@ -4,7 +4,8 @@
 
 Each question is put to each peer in turn, so many rounds, on the same files; what they
 print is compared before the times are believed. The files are in the page cache: it is
-the programs that are measured, their start included.
+the programs that are measured, their start included. Of those that follow a log, it is how
+long after its write they print a line.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 OURS = f"{sys.executable} -m mplogging"
 DAY = 1_795_478_400  # 2026-11-24 00:00 UTC
@@ -31,6 +34,8 @@ LINE = (
 )
 _LINE_BYTES = 125
 _BATCH = 10_000
+_FOLLOWED = 300  # lines, of a log that is followed
+_PAUSE = 0.02  # seconds between them
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def make_logs(directory: Path, size: int) -> int:
     count = size // _LINE_BYTES
     with (directory / "app.log.2026-11-24").open("w") as file:
         for first in range(0, count, _BATCH):
-            second = time.gmtime(DAY + first * 86_000 // count)
+            second = time.gmtime(DAY + first * 86_000 // max(1, count - _BATCH))
             text = time.strftime("%Y-%m-%d %H:%M:%S", second)
             file.writelines(
                 LINE % (text, n * 1000 // _BATCH % 1000, n % 4, 4711 + n % 4, n)
@@ -112,6 +117,47 @@ def measure(question: Question, directory: Path, rounds: int) -> dict[str, float
     return {command: statistics.median(taken) for command, taken in times.items()}
 
 
+def measure_following(directory: Path) -> dict[str, list[float]]:
+    """By command, how late each line was, in seconds, in order of size."""
+    path = directory / "live.log.2026-11-24"
+    path.touch()
+    commands = (f"{OURS} tail -n 0 -f live.log", f"tail -n 0 -F {path.name}")
+    return {command: _lateness(command, path) for command in commands}
+
+
+def _lateness(command: str, path: Path) -> list[float]:
+    follower = subprocess.Popen(
+        f"exec {command}", shell=True, cwd=path.parent, env=ENVIRONMENT, stdout=subprocess.PIPE
+    )
+    assert follower.stdout is not None
+    try:
+        late, text = [], time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(DAY))
+        with path.open("ab", buffering=0) as log:
+            ready = threading.Event()
+            waking = threading.Thread(target=_write_until, args=(log, ready))
+            waking.start()
+            follower.stdout.readline()  # it follows by now
+            ready.set()
+            waking.join()
+            for number in range(_FOLLOWED):
+                log.write((LINE % (text, 0, 0, 4711, number)).encode())
+                written = time.perf_counter()
+                while b"number %d took" % number not in follower.stdout.readline():
+                    pass
+                late.append(time.perf_counter() - written)
+                time.sleep(_PAUSE)
+        return sorted(late)
+    finally:
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()
+
+
+def _write_until(log: BinaryIO, ready: threading.Event) -> None:
+    while not ready.wait(0.1):
+        log.write(b"not yet\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__)
     parser.add_argument("--bytes", type=float, default=1e9, help="of the log (default: 1e9)")
@@ -125,6 +171,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\n{question.name}, {lines} lines")
             for command, taken in times.items():
                 print(f"  {taken:7.3f} s  {command.replace(sys.executable, 'python')}")
+        print("\neach line of a log that is followed, how late: median, worst")
+        for command, late in measure_following(Path(name)).items():
+            middle, worst = 1e3 * statistics.median(late), 1e3 * late[-1]
+            told = command.replace(sys.executable, "python")
+            print(f"  {middle:4.0f} ms {worst:5.0f} ms  {told}")
     return 0
 
 
