@@ -36,7 +36,9 @@ ROOF = ("__init__", "__main__")  # of the package itself: may import from every 
 ROOT = Path(mplogging.__path__[0])
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 SOURCES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for path in ROOT.rglob("*.py")
+    if "docs" not in path.relative_to(ROOT).parts  # programs for users to copy
 }
 
 
