@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar
 from .._errors import SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
 from .._public import public
+from .._watch.exceptions import tell_leaving
 from .._worker.channels import QueueAddress
 from .._worker.decorators import Initializer, Wrapped
 from .run import Run
@@ -48,6 +49,9 @@ class LogSession:
         console: True puts one beside the file, on this process's stderr, in the same
             format; a level, by number or name, does so from that level on.
         captureWarnings: As `logging.captureWarnings`, in every process.
+        captureExceptions: Log exceptions that nobody catches, with the traceback, in the
+            process where they happen, by logger `mplogging.exceptions`: of main and of
+            `Process.run` as CRITICAL, of threads and of `__del__` as ERROR.
         overflow: What a log call does while `bufferBytes` of the journal are not yet
             written, because their reader is slow. "block": it waits; "drop": its
             record is dropped, counted, and the count is logged.
@@ -88,6 +92,7 @@ class LogSession:
         handlers: Iterable[logging.Handler] = (),
         console: bool | int | str | None = None,
         captureWarnings: bool = True,
+        captureExceptions: bool = True,
         overflow: Overflow = "block",
         dropBelow: int | str | None = None,
         queue: Any = None,
@@ -110,7 +115,10 @@ class LogSession:
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
-        self._end(None)
+        try:
+            tell_leaving(exception[1])
+        finally:
+            self._end(None)
 
     def __call__(self, function: _Function) -> _Function:
         """Decorate `main`: the session lasts as long as each call of it.

@@ -14,6 +14,7 @@ from .._file.handler import DatedFileHandler
 from .._levels import NEVER, check_level
 from .._numbers import is_seconds, is_whole
 from .._worker.companions import Companion
+from .companions import companions
 from .console import console_level
 from .formats import made_formatter
 
@@ -64,6 +65,7 @@ def checked(
     handlers: Iterable[logging.Handler],
     console: bool | int | str | None,
     captureWarnings: bool,
+    captureExceptions: bool,
     overflow: str,
     dropBelow: int | str | None,
     queue: Any,
@@ -87,7 +89,7 @@ def checked(
             ' @mplogging.LogSession("logs/app.log")'
         )
     _check_switches(captureWarnings=captureWarnings, autoAttach=autoAttach,
-                    handleSignals=handleSignals)  # fmt: skip
+                    handleSignals=handleSignals, captureExceptions=captureExceptions)  # fmt: skip
     _check_choice("overflow", overflow, _OVERFLOW)
     _check_choice("handlerOverflow", handlerOverflow, _OVERFLOW)
     _check_choice("recordFields", recordFields, _RECORD_FIELDS)
@@ -133,6 +135,7 @@ def checked(
         are_handlers_patient=handlerOverflow == "block",
         journal_dir=_checked_directory(journalDir),
         leaves_out_fields=recordFields == "needed",
+        companions=tuple(companions(captures_exceptions=captureExceptions)),
     )
 
 

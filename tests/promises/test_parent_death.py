@@ -53,7 +53,8 @@ def test_all_are_killed_while_the_journal_is_full(tmp_path):
 @pytest.mark.parametrize("method", METHODS)
 def test_an_exception_out_of_main(tmp_path, method):
     """It ends the session in order; workers that are left go on into the file."""
-    with Program(tmp_path, method=method, args=[SIZES], way="raise", daemon=False) as program:
+    options = {"daemon": False, "captureExceptions": False}
+    with Program(tmp_path, method=method, args=[SIZES], way="raise", **options) as program:
         program.all_have(1)
         program.go_on()
     assert program.process.returncode == 1
