@@ -11,6 +11,8 @@ import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from . import _exceptions
+
 _REPLACED = {"msg", "args", "exc_info", "exc_text", "message", "asctime"}
 _PLAIN_TYPES = (str, int, float, bool, type(None))
 _DEFAULT_FORMATTER = logging.Formatter()
@@ -61,17 +63,19 @@ class _Travelled(logging.LogRecord):
 
 
 def dump_record(record: logging.LogRecord) -> bytes:
-    """The record with its traceback as text.
+    """The record, with its traceback as text too.
 
     As `logging.handlers.QueueHandler.prepare`, except that the traceback stays
-    apart from the message (in `exc_text`), where formatters look for it, and that
-    `msg` and `args` stay as they were, if they can travel: some formatters look there too.
+    apart from the message (in `exc_text`), where formatters look for it, that the exception
+    itself travels, as far as it can, and that `msg` and `args` stay as they were, if they
+    can travel: some formatters and handlers look there too.
     """
     if record.exc_info and not record.exc_text:
         record.exc_text = _DEFAULT_FORMATTER.formatException(record.exc_info)
     text = _plain(record.getMessage())
     plain: dict[str, Any] = {"exc_info": None, "exc_text": _plain(record.exc_text)}
     others: dict[str, bytes] = {}  # each for itself: the rest need not share its fate
+    exception = _exceptions.dump(record.exc_info) if record.exc_info else None
     for name, value in _attributes(record):
         if name in _REPLACED:
             continue
@@ -82,7 +86,7 @@ def dump_record(record: logging.LogRecord) -> bytes:
         else:
             others[name] = _pickled(value)
     said = _said(record, text)
-    return pickle.dumps((plain, others, text, said), pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps((plain, others, text, said, exception), pickle.HIGHEST_PROTOCOL)
 
 
 def _attributes(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
@@ -134,8 +138,10 @@ def load_record(data: bytes) -> tuple[logging.LogRecord, BaseException | None]:
     Raises:
         Exception: The data are no record.
     """
-    plain, others, text, said = pickle.loads(data)
+    plain, others, text, said, exception = pickle.loads(data)
     problem = None
+    if exception is not None:
+        plain["exc_info"] = _exceptions.load(exception)
     for name, value in others.items():
         try:
             plain[name] = pickle.loads(value)
