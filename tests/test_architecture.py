@@ -31,7 +31,7 @@ GROUND_FLOOR = (
     "_errors", "_event", "_closing", "_numbers", "_levels", "_unmade", "_records", "_lock",
     "_exceptions", "_limit", "_public",
 )
-ROOF = ("__init__", "__main__")  # of the package itself: may import from every wing
+ROOF = ("__init__", "__main__", "testing")  # of the package itself: may import from every wing
 
 ROOT = Path(mplogging.__path__[0])
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

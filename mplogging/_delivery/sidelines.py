@@ -17,6 +17,8 @@ from threading import Thread, get_ident
 from time import monotonic, sleep
 from typing import Any, Callable
 
+from .._event import Event
+
 _END = None
 _ROOM_PAUSE = 0.005
 _FORK_PATIENCE = 0.5  # seconds
@@ -44,7 +46,7 @@ class Sideline:
         self._report = report
         self._capacity = capacity
         # Of all queues, it alone can be put to by a signal handler that interrupts a put.
-        self._records: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
+        self._records: SimpleQueue[logging.LogRecord | Event | None] = SimpleQueue()
         self._is_over = self._is_busy = False
         self._at_work = allocate_lock()  # held while the handler has a record
         self._is_slow = False  # a fork has waited for it in vain
@@ -78,6 +80,15 @@ class Sideline:
         self._records.put(record)
         if self._thread.ident is None:
             self.start()  # one that nobody may ever need has not been started before
+
+    def expect(self) -> Event:
+        """What is set once the handler has had all that was offered before this call."""
+        event = Event()
+        if self._is_over or self._thread.ident is None:
+            event.set()
+        else:
+            self._records.put(event)
+        return event
 
     def give_up(self) -> None:
         """Wait for room no more, however patient."""
@@ -128,6 +139,9 @@ class Sideline:
 
     def _run(self) -> None:
         while (record := self._records.get()) is not _END:
+            if isinstance(record, Event):
+                record.set()
+                continue
             self._is_busy = True
             with self._at_work:
                 self._handle(record)

@@ -11,7 +11,7 @@
           │   └ fields      of records, that no handler can show
           ├ watching    levels that change, of loggers and handlers
           ├ steering    levels that it is told, for all processes; also by a command, asked
-          ├ outputs     the file and the further handlers; formats, console
+          ├ outputs     the file and the further handlers; formats, console, guests
           ├ signals     SIGTERM and SIGHUP, which end it
           └ stats       what it has done, in numbers
 

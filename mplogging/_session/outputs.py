@@ -12,6 +12,7 @@ from .._errors import ConfigError
 from .._file.handler import DatedFileHandler
 from .._levels import NEVER
 from .console import console_beside
+from .guests import onlookers, without_guests
 from .settings import Settings
 
 _DISK_PAUSE = 0.05
@@ -43,6 +44,8 @@ class Outputs:
                 self.sidelines.append(self._sideline(handler))
             elif number not in self.root_files:
                 self.root_files.append(number)
+        # To a guest each record counts: it is waited for.
+        self.sidelines += [self._sideline(guest, is_patient=True) for guest in onlookers()]
         for logger in named_loggers():
             for handler in logger.handlers:
                 self._number_of_file(handler)
@@ -81,11 +84,11 @@ class Outputs:
         """Each once."""
         return [*self.sidelines, *(one for one in self.routes if one not in self.sidelines)]
 
-    def _sideline(self, handler: logging.Handler) -> Sideline:
+    def _sideline(self, handler: logging.Handler, is_patient: bool = False) -> Sideline:
         return Sideline(
             handler,
             self._settings.handler_capacity,
-            self._settings.are_handlers_patient,
+            is_patient or self._settings.are_handlers_patient,
             lambda handler, record: handler.handleError(record),
         )
 
@@ -126,6 +129,11 @@ class Outputs:
             sideline.end()  # so that one that is stuck takes no time from the others
         left = {repr(sideline.handler): sideline.finish(deadline) for sideline in sidelines}
         return {name: count for name, count in left.items() if count}
+
+    def settle_handlers(self, deadline: float) -> bool:
+        """Wait until they have had what was offered until now; False if that takes longer."""
+        reached = [sideline.expect() for sideline in self.all_sidelines()]
+        return all(event.wait(max(0.0, deadline - monotonic())) for event in reached)
 
     def release_file(self, file: DatedFileHandler, deadline: float) -> int:
         """Write what waits, if the disk takes it in time; returns how many lines it did not.
@@ -172,4 +180,4 @@ def _chosen(settings: Settings) -> tuple[DatedFileHandler | None, list[logging.H
         )
     files = [handler for handler in adopted if isinstance(handler, DatedFileHandler)]
     file = files[0] if files else None
-    return file, [handler for handler in adopted if handler is not file]
+    return file, [one for one in without_guests(adopted) if one is not file]

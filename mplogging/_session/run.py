@@ -33,6 +33,7 @@ from .._worker.packages import multiprocessing_utils
 from .asked import AskedLevels
 from .console import tell_of_silence
 from .formats import tell_of_unknown_fields
+from .guests import residents_among
 from .invitation import Invitation
 from .lane import Lane
 from .outputs import Outputs
@@ -139,8 +140,14 @@ class Run:
                 reached.wait(min(remaining, 1.0))
         return True
 
-    def set_level(self, change: Change, by: str) -> None:
-        """As `LogSession.setLevel`."""
+    def settle(self, timeout: float) -> bool:
+        """As `flush`, and until the further handlers have had it all."""
+        deadline = monotonic() + timeout
+        assert self._outputs is not None
+        return self.flush(timeout) and self._outputs.settle_handlers(deadline)
+
+    def set_level(self, change: Change, by: str | None) -> None:
+        """As `LogSession.setLevel`; the log is told by whom, unless that is None."""
         if self.pid != os.getpid() or self._levels is None:
             raise SessionClosedError("setLevel() works in the session's own process only")
         self._levels.set_level(change, by)
@@ -278,7 +285,9 @@ class Run:
             tell_of_silence(logging.getLogger().handlers, self.file)
         if self._settings.owns_file and self.file is not None:
             tell_of_unknown_fields(self.file)
+        staying = residents_among(logging.getLogger().handlers)
         attachment.install()
+        logging.getLogger().handlers += staying
         self._undo.push(tree.put_back)
         tree.route_files()
         if self._settings.level is not None:

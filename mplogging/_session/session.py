@@ -17,7 +17,7 @@ from .._worker.decorators import Initializer, Wrapped
 from .run import Run
 from .settings import check_timeout, checked
 from .stats import SessionStats
-from .steering import checked_change
+from .steering import Change, checked_change
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # type checkers have it, whatever is installed
@@ -341,6 +341,18 @@ def current_session() -> LogSession | None:
 def give_way(session: LogSession) -> None:
     """Let what runs within this session begin one of its own, which has it all meanwhile."""
     session._gives_way = True
+
+
+def settle_all(seconds: float) -> bool:
+    """Wait until files and handlers have all that was logged to this process's sessions."""
+    runs = [session._run for session in _running]
+    return all(run.settle(seconds) for run in runs if run is not None and run.is_open)
+
+
+def steer(change: Change) -> None:
+    """As `LogSession.setLevel`, in the session that runs here; the log is not told."""
+    for session in _running[-1:]:
+        session._open_run("setLevel()").set_level(change, None)
 
 
 if hasattr(os, "register_at_fork"):

@@ -75,11 +75,11 @@ class SessionLevels:
         self._change = RLock()  # reentrant, since a signal handler may set a level
         self._told: collections.deque[logging.LogRecord] = collections.deque()
 
-    def set_level(self, change: Change, by: str) -> None:
+    def set_level(self, change: Change, by: str | None) -> None:
         """Let it hold from now on.
 
         Args:
-            by: Who wants it, for the log.
+            by: Who wants it, for the log; None does not tell the log.
         """
         name = change.logger
         logging.getLogger(name)  # made by now, as `getLogger(name).setLevel` would
@@ -89,7 +89,8 @@ class SessionLevels:
                 self._timed.pop(name, None)
             else:
                 self._timed[name] = change.level, monotonic() + change.seconds
-            self._told.append(own_record(logging.INFO, "%s: set by %s", change, by))
+            if by is not None:
+                self._told.append(own_record(logging.INFO, "%s: set by %s", change, by))
             self._take_over(name)
         self._wake()
 
