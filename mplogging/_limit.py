@@ -88,10 +88,10 @@ class RateLimit(logging.Filter):
         if per not in _KINDS:
             raise ConfigError(f"per must be one of {tuple(_KINDS)}, got {per!r}")
         self.shared = shared
-        self.forget()
+        self._forget()
         _limits.add(self)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Begin to count anew."""
         self._lock = RLock()
         # By when they began, the oldest first.
@@ -118,7 +118,7 @@ class RateLimit(logging.Filter):
             logging.getLogger(told.name).handle(told)
         return is_passing
 
-    def take_held(self) -> list[logging.LogRecord]:
+    def _take_held(self) -> list[logging.LogRecord]:
         """Records that tell what has been held back until now, which is forgotten."""
         with self._lock:
             windows, self._windows = self._windows, collections.OrderedDict()
@@ -169,7 +169,7 @@ _limits: weakref.WeakSet[RateLimit] = weakref.WeakSet()
 
 def take_all_held() -> list[logging.LogRecord]:
     """What all limits of this process have held back until now."""
-    return [told for limit in list(_limits) for told in limit.take_held()]
+    return [told for limit in list(_limits) for told in limit._take_held()]
 
 
 def tell_all_held() -> None:
@@ -180,7 +180,7 @@ def tell_all_held() -> None:
 
 def _forget_all() -> None:
     for limit in list(_limits):
-        limit.forget()
+        limit._forget()
 
 
 # Before `logging.shutdown`, which was registered earlier.

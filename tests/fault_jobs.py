@@ -336,13 +336,13 @@ class Gated(mplogging.DatedFileHandler):
     gate = threading.Event()
     shut_by = 0
 
-    def write(self, created, chunks) -> None:
+    def _write(self, created, chunks) -> None:
         self._pass_gate()
-        super().write(created, chunks)
+        super()._write(created, chunks)
 
-    def append(self, created, chunks, announce=None) -> None:
+    def _append(self, created, chunks, announce=None) -> None:
         self._pass_gate()
-        super().append(created, chunks, announce)
+        super()._append(created, chunks, announce)
 
     def _pass_gate(self) -> None:
         if os.getpid() == Gated.shut_by:

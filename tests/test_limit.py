@@ -65,8 +65,8 @@ def test_kinds(per, passing):
         record(1, "ddd", name="other"), record(1, "a"),
     ]  # fmt: skip
     assert sum(map(limit.filter, records)) == passing
-    assert not pickle.loads(pickle.dumps(limit)).take_held()
-    limit.forget()
+    assert not pickle.loads(pickle.dumps(limit))._take_held()
+    limit._forget()
 
 
 def test_a_clock_put_back_begins_anew(kept):

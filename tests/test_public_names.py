@@ -9,6 +9,7 @@ import pytest
 import mplogging
 
 NAMES = sorted(mplogging.__all__)
+CLASSES = [name for name in NAMES if isinstance(getattr(mplogging, name), type)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,3 +25,28 @@ def test_an_error_travels_under_its_public_name():
     error = pickle.loads(pickle.dumps(mplogging.ConfigError("backupCount must be …")))
     assert type(error) is mplogging.ConfigError
     assert f"{type(error).__module__}.{type(error).__qualname__}" == "mplogging.ConfigError"
+
+
+# What a class shows beside what `logging` or Python gives it: all that users need, and no more.
+MEMBERS = {
+    "DatedFileHandler": "activeFilename fileno formatter late lost open terminator waiting",
+    "Entry": "created fields id levelname levelno message",
+    "LogReader": "close cursor files",
+    "LogSession": "activeFilename address flush initializer setLevel start stats stop wrap",
+    "Missed": "bytes path why",
+    "QueueHandler": "listener",
+    "QueueListener": "stopTimeout",
+    "RateLimit": "",
+    "SessionStats": "bytes corrupt dropped failed incomplete late lost of records recovered"
+    " unfinished workers",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_help_shows_what_users_need(name):
+    """What a class has for the package's own use begins with an underscore."""
+    public = getattr(mplogging, name)
+    others = [base for base in public.__mro__ if not base.__module__.startswith("mplogging")]
+    shown = {member for member in dir(public) if not member.startswith("_")}
+    shown = shown.difference(*map(vars, others))
+    assert shown == set(MEMBERS.get(name, "").split())

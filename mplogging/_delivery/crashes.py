@@ -52,7 +52,7 @@ def is_junk(line: bytes, file: DatedFileHandler) -> bool:
     A record that has a NUL of its own can't be told from it; nor can a page of text
     that lies within a record larger than a page.
     """
-    if not line.endswith(file.line_end):
+    if not line.endswith(file._line_end):
         return True
     try:
         return "\0" in line.decode(file.encoding)

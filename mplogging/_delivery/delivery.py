@@ -138,8 +138,8 @@ class Delivery:
         self._tell(problem)
         if record.levelno < file.level:
             return b""
-        if not file.emits_lines:
-            return file.handled(record)
+        if not file._emits_lines:
+            return file._handled(record)
         verdict: Any = file.filter(record)
         if not verdict:
             return b""
@@ -266,14 +266,14 @@ class Delivery:
         if self.file is None:
             return float("-inf"), float("inf")
         try:
-            return self.file.bounds(created)
+            return self.file._bounds(created)
         except ValueError:  # a time beyond the calendar: better here than nowhere
-            return self.file.bounds(time.time())
+            return self.file._bounds(time.time())
 
     def _write(self, created: float, lines: list[bytes]) -> None:
         assert self.file is not None
         try:
-            self.file.write(created, lines)
+            self.file._write(created, lines)
         except Exception as error:
             if len(lines) == 1:
                 self.mishap("failed", f"a line could not be written: {error!r}")
@@ -286,7 +286,7 @@ class Delivery:
     def _write_own(self, created: float, line: bytes) -> None:
         assert self.file is not None
         self._write_lines()
-        self.file.write(created, [line])
+        self.file._write(created, [line])
 
     def add_written(self, size: int) -> None:
         """A line of this size is in the file; for any thread."""

@@ -55,7 +55,7 @@ class DirectWriter:
         self._retry_due = 0.0
         self._waited_at: object = None  # where the journal's reader was, when it was in vain
         if file is not None:
-            file.cut_half_lines()
+            file._cut_half_lines()
 
     def send(self, kind: int, created: float, payload: bytes) -> None:
         """Write the message's line, after all that stands in the journal."""
@@ -206,10 +206,10 @@ class DirectWriter:
             self._keep(kind, created, payload)
             return True
         if self._writer is None or self._file.waiting:
-            self._file.write(created, [line])
+            self._file._write(created, [line])
             return True
         try:
-            self._file.append(created, [line])
+            self._file._append(created, [line])
         except Failed:
             return False
         return True

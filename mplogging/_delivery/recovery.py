@@ -73,7 +73,7 @@ def describe(file: DatedFileHandler | None, bells: list[str]) -> bytes:
         "file": None, "bells": bells,
     }  # fmt: skip
     if file is not None:
-        described["file"] = {name: _plain(value) for name, value in file.settings.items()}
+        described["file"] = {name: _plain(value) for name, value in file._settings.items()}
         formatter = file.formatter
         if type(formatter) is logging.Formatter:
             described["format"] = [formatter._fmt, formatter.datefmt, _style_of(formatter)]
@@ -243,7 +243,7 @@ def _file_of(described: dict[str, Any]) -> Iterator[DatedFileHandler | None]:
         # It is for our own words only: for a style of the program's own, any will do.
         with contextlib.suppress(ValueError):
             file.setFormatter(logging.Formatter(*described["format"]))
-    file.cut_half_lines()
+    file._cut_half_lines()
     try:
         yield file
     finally:

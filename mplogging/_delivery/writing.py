@@ -85,7 +85,7 @@ class LineWriter:
             return
         progress = self._progress(part, lines, stretch)
         try:
-            self._file.append(period, lines, progress.announce)
+            self._file._append(period, lines, progress.announce)
         except Failed as failed:
             progress.settle(len(lines) - len(failed.chunks))
             self._refuse(period, failed)
@@ -142,7 +142,7 @@ class LineWriter:
             if not self.note.is_refused:
                 assert self._file is not None
                 cause = failed.__cause__
-                self._file.report(f"can't be written, lines wait in the journal: {cause}")
+                self._file._report(f"can't be written, lines wait in the journal: {cause}")
         self.refused[period] = failed
         self.note.is_refused = True
 
@@ -169,7 +169,7 @@ class LineWriter:
             # The line was made where it was written: nobody else knows what it was.
             found = int(has_grown(path, identity, intent.end + intent.size))
         else:
-            found = lines_found(path, identity, intent.end, run.lines, self._file.line_end)
+            found = lines_found(path, identity, intent.end, run.lines, self._file._line_end)
         if found is None:
             self.doubtful += len(run.lines)
             self._delivery.warn(

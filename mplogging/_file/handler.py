@@ -131,16 +131,16 @@ class DatedFileHandler(LineHandler):
         for name in ("utc", "atTime", "interval", "backupCount", "maxBytes"):
             setattr(self, name, settings[name])
         self._begin_lines(encoding, errors, newlines)
-        self._compressor = made_compressor(names, settings, self.report)
+        self._compressor = made_compressor(names, settings, self._report)
         self._series = made_series(
             self._calendar, names, settings, self._lines, self._compressor,
-            self.report, lambda: self._house_retrier.start(),
+            self._report, lambda: self._house_retrier.start(),
         )  # fmt: skip
         self._house_retrier = Retrier(
             "mplogging-retention", _HOUSE_SECONDS, lambda: self.lock, self._series.keep_house
         )
         self._backlog = Backlog(
-            self._series, self.report, self._write_loss, settings["bufferBytes"],
+            self._series, self._report, self._write_loss, settings["bufferBytes"],
             self._see_to_backlog,
         )  # fmt: skip
         self._closes_at_exit = False
@@ -196,7 +196,7 @@ class DatedFileHandler(LineHandler):
         with self.lock:
             return self._series.file_of(time.time()).descriptor
 
-    def write(self, created: float, chunks: Sequence[bytes]) -> None:
+    def _write(self, created: float, chunks: Sequence[bytes]) -> None:
         """Write whole lines that all belong to the period of `created`.
 
         Never raises for the disk's sake: what it refuses waits in memory.
@@ -204,10 +204,10 @@ class DatedFileHandler(LineHandler):
         with self.lock:
             self._backlog.write(created, chunks)
 
-    def append(
+    def _append(
         self, created: float, chunks: Sequence[bytes], announce: Announce | None = None
     ) -> None:
-        """As `write`, for who can keep what the disk refuses.
+        """As `_write`, for who can keep what the disk refuses.
 
         Args:
             announce: Is told just before each write: of the file, its end, and the chunks.
@@ -218,7 +218,7 @@ class DatedFileHandler(LineHandler):
         with self.lock:
             self._backlog.append(created, chunks, announce)
 
-    def bounds(self, created: float) -> tuple[int, int]:
+    def _bounds(self, created: float) -> tuple[int, int]:
         """Start (inclusive) and end (exclusive) of the period that `created` is in."""
         return self._calendar.period_of(created)[:2]
 
@@ -246,17 +246,12 @@ class DatedFileHandler(LineHandler):
             self._compressor.stop()
         super().close()
         if given_up:
-            self.report(f"{given_up} lines are lost at its end")
+            self._report(f"{given_up} lines are lost at its end")
 
     @property
-    def line_end(self) -> bytes:
+    def _line_end(self) -> bytes:
         """What each line ends with."""
         return self._lines.terminator
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that make another for the same files; its filename is absolute."""
-        return dict(self._settings)
 
     def _see_to_backlog(self) -> None:
         self._backlog_retrier.start()
@@ -274,13 +269,13 @@ class DatedFileHandler(LineHandler):
             line = plain_line(self, record)
         self._series.append(record.created, (line,))
 
-    def cut_half_lines(self) -> None:
+    def _cut_half_lines(self) -> None:
         """From now on, half a line that is found when a file is opened is cut off: it
         is what a killed process left of its last write. Otherwise one that an
         earlier run left stays, as a line of its own."""
         self._series.cut_since = 0.0
 
-    def after_fork(self) -> None:
+    def _forget_parent(self) -> None:
         """In a child: the parent's descriptors, its locks and its lines are not ours."""
         self._backlog.clear()
         self._backlog_retrier.forget()
@@ -291,7 +286,7 @@ class DatedFileHandler(LineHandler):
         if self._compressor is not None:
             self._compressor.forget()
 
-    def bare_copy(self) -> DatedFileHandler:
+    def _bare_copy(self) -> DatedFileHandler:
         """A handler for the same files, without formatter, filters and open files."""
         return DatedFileHandler(**{**self._settings, "delay": True})
 
@@ -320,7 +315,7 @@ _handlers: weakref.WeakSet[DatedFileHandler] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for handler in list(_handlers):
-        handler.after_fork()
+        handler._forget_parent()
 
 
 if hasattr(os, "register_at_fork"):

@@ -85,12 +85,12 @@ class LineHandler(logging.Handler):
         return getattr(getattr(self, name), "__func__", None) is not getattr(LineHandler, name)
 
     @property
-    def makes_plain_lines(self) -> bool:
+    def _makes_plain_lines(self) -> bool:
         """True if a line is all that becomes of a record that the filters let pass."""
         return not any(map(self._overrides, _OVERRIDABLE))
 
     @property
-    def emits_lines(self) -> bool:
+    def _emits_lines(self) -> bool:
         """True if a record that is not filtered out becomes a line, and nothing else."""
         return not (self._overrides("emit") or self._overrides("handle"))
 
@@ -110,7 +110,7 @@ class LineHandler(logging.Handler):
         except Exception:
             self.handleError(record)
 
-    def handled(self, record: logging.LogRecord) -> bytes:
+    def _handled(self, record: logging.LogRecord) -> bytes:
         """What `handle` writes of the record, for who keeps account of what is written.
 
         b"" is nothing.
@@ -124,11 +124,9 @@ class LineHandler(logging.Handler):
                 self._backlog = backlog
         return b"".join(collected.chunks)
 
-    def report(self, what: str) -> None:
-        self._report(f"{self.baseFilename}: {what}")
-
-    def _report(self, message: str) -> None:
+    def _report(self, what: str) -> None:
         """One word on stderr, or to whoever has overridden `handleError`."""
+        message = f"{self.baseFilename}: {what}"
         try:
             # handleError shows the exception at hand, and those that led to it: they know
             # lines that were logged, which are nobody's business on stderr.

@@ -17,7 +17,7 @@ def writes_lines_only(handler: logging.Handler) -> TypeGuard[DatedFileHandler]:
     """True if the handler does no more with a record than to write its line."""
     return (
         isinstance(handler, DatedFileHandler)
-        and handler.makes_plain_lines
+        and handler._makes_plain_lines
         and not handler.filters
     )
 
@@ -50,7 +50,7 @@ class Batch:
 def _start(handler: DatedFileHandler, pair: tuple[logging.LogRecord, bytes]) -> float | None:
     """When the period begins that the line belongs to."""
     try:
-        return handler.bounds(pair[0].created)[0]
+        return handler._bounds(pair[0].created)[0]
     except Exception:
         return None  # a time beyond the calendar: the handler shall say so
 
@@ -60,12 +60,12 @@ def _write(
 ) -> None:
     if start is not None:
         try:
-            handler.write(start, [line for _, line in run])
+            handler._write(start, [line for _, line in run])
             return
         except Exception:
             pass  # one of them is at fault, its neighbours are not
     for record, line in run:
         try:
-            handler.write(record.created, [line])
+            handler._write(record.created, [line])
         except Exception:
             handler.handleError(record)

@@ -121,7 +121,7 @@ def files_of(
         ConfigError: An argument has a value that cannot work.
     """
     if isinstance(filename, DatedFileHandler):
-        given = filename.settings
+        given = filename._settings
         calendar = Calendar(given["when"], given["interval"], given["utc"], given["atTime"])
         return LogFiles([FileNames(given["filename"], calendar, given["suffix"])])
     if when is not None:

@@ -93,10 +93,10 @@ class LogReader:
         if isinstance(filename, DatedFileHandler):
             encoding = encoding or filename.encoding
             format = format or _plain_formatter(filename)
-            if not filename.line_end.endswith(b"\n"):
+            if not filename._line_end.endswith(b"\n"):
                 raise ConfigError(
                     f"filename {filename!r} can't be read back: its lines end with"
-                    f" {filename.line_end!r}, not with a line feed"
+                    f" {filename._line_end!r}, not with a line feed"
                 )
         self._files = files_of(filename, when, interval, utc, atTime, suffix)
         self.parser = LineParser(format, datefmt, style, gmtime)

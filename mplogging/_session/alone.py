@@ -30,7 +30,7 @@ class Alone:
     def __init__(self, source: JournalSource, delivery: Delivery, file: DatedFileHandler) -> None:
         self._source = source
         self._delivery = delivery
-        self.file = file.bare_copy()
+        self.file = file._bare_copy()
         self._look_due = 0.0
         self._is_alone = False
 
@@ -65,7 +65,7 @@ class Alone:
                 return False  # the listener makes a better one
         if line:
             try:
-                self.file.append(message.created, (line,))
+                self.file._append(message.created, (line,))
             except Failed:
                 return False
             self._delivery.add_written(len(line))

@@ -49,7 +49,7 @@ def _plain_format(handler: logging.Handler) -> str | None:
     if handler.filters:
         return None
     if isinstance(handler, DatedFileHandler):
-        if not handler.makes_plain_lines:
+        if not handler._makes_plain_lines:
             return None
     elif type(handler) not in _PLAIN or not vars(handler).keys().isdisjoint(("emit", "handle")):
         return None

@@ -80,7 +80,7 @@ class Lane:
         file, journal = self.file, self._journal
         return Config(
             file=None if file is None else pickled(file),
-            bare_file=None if file is None else pickle.dumps(file.bare_copy()),
+            bare_file=None if file is None else pickle.dumps(file._bare_copy()),
             line_level=self.line_level(),
             record_level=record_level,
             drop_below=self._settings.drop_below,

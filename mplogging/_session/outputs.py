@@ -152,7 +152,7 @@ class Outputs:
 
 def is_file(handler: logging.Handler) -> bool:
     """Is it a dated file to which lines are all that comes?"""
-    return isinstance(handler, DatedFileHandler) and handler.emits_lines
+    return isinstance(handler, DatedFileHandler) and handler._emits_lines
 
 
 def named_loggers() -> list[logging.Logger]:

@@ -178,7 +178,7 @@ class JournalSource:
         except Unsent:
             pass
         assert self._delivery.file is not None
-        self._delivery.file.write(created, [line])
+        self._delivery.file._write(created, [line])
 
 
 def _is_ours(place: Place) -> bool:

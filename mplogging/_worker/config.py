@@ -62,7 +62,7 @@ class Config(NamedTuple):
 
 def pickled(file: DatedFileHandler) -> bytes | None:
     """The handler, if a worker can make its lines just as this process would."""
-    if not file.makes_plain_lines:
+    if not file._makes_plain_lines:
         return None
     try:
         return pickle.dumps(file)

@@ -237,14 +237,14 @@ def test_a_filter_that_raises(tmp_path, file):
 
 def test_a_file_that_raises(tmp_path, file, monkeypatch):
     """One line at fault takes none of its neighbours with it."""
-    write = file.write
+    write = file._write
 
     def picky(created: float, chunks: list[bytes]) -> None:
         if b"bad\n" in chunks:
             raise MemoryError("on purpose")
         write(created, chunks)
 
-    monkeypatch.setattr(file, "write", picky)
+    monkeypatch.setattr(file, "_write", picky)
     delivery = Delivery(file)
     delivery.deliver(events(*map(line, ("1", "bad", "2", "bad", "3", "bad"))))
     written = lines_of(tmp_path)

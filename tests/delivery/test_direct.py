@@ -135,7 +135,7 @@ def test_at_the_end(tmp_path, place, direct, impatient):
 
 def test_the_log_refuses_lines(tmp_path, place, file, direct, monkeypatch, impatient):
     """They stand in the journal, where they outlive this process."""
-    monkeypatch.setattr(file, "report", lambda what: None)
+    monkeypatch.setattr(file, "_report", lambda what: None)
     append, refuses = appending.AppendFile.append, True
 
     def picky(self, chunks, announce=None):
@@ -155,12 +155,12 @@ def test_the_log_refuses_lines(tmp_path, place, file, direct, monkeypatch, impat
 def test_the_log_refuses_a_line_of_its_own(tmp_path, file, direct, monkeypatch, impatient):
     """Though all was read: that line comes next."""
     direct.send(LINE, NOON, b"0\n")
-    monkeypatch.setattr(file, "report", lambda what: None)
+    monkeypatch.setattr(file, "_report", lambda what: None)
     with monkeypatch.context() as patched:
         def refuse(*_: object) -> None:
             raise direct_module.Failed([b"1\n"])
 
-        patched.setattr(file, "append", refuse)
+        patched.setattr(file, "_append", refuse)
         direct.send(LINE, NOON, b"1\n")
     direct.send(LINE, NOON, b"2\n")
     assert written(tmp_path) == ["sent before", "0", "1", "2"]

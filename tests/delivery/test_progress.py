@@ -65,7 +65,7 @@ def test_some_are_written(noted, count):
 def test_over_several_files(tmp_path, noted, size):
     """Each write is noted before it is made, and settled before the next is noted."""
     file = new_file(tmp_path, maxBytes=size)
-    file.append(NOON, noted.lines, noted.progress.announce)
+    file._append(NOON, noted.lines, noted.progress.announce)
     noted.progress.settle(6)
     file.close()
     step = size // 2
@@ -87,7 +87,7 @@ def test_one_that_fails_at_the_second_file(tmp_path, noted, monkeypatch):
     file = new_file(tmp_path, maxBytes=4)
     (tmp_path / (os.path.basename(file.activeFilename) + ".1")).mkdir()
     with pytest.raises(Failed) as raised:
-        file.append(NOON, noted.lines, noted.progress.announce)
+        file._append(NOON, noted.lines, noted.progress.announce)
     noted.progress.settle(6 - len(raised.value.chunks))
     file.close()
     assert noted.counted == noted.lines[:2]

@@ -192,7 +192,7 @@ def refuse(monkeypatch, refused: set[str]) -> None:
 @pytest.fixture
 def quiet(monkeypatch, file):
     """What the file reports is not written to stderr."""
-    monkeypatch.setattr(file, "report", lambda what: None)
+    monkeypatch.setattr(file, "_report", lambda what: None)
 
 
 def test_one_of_two_periods_is_refused(
@@ -278,14 +278,14 @@ def test_more_stretches_than_the_note_has_room_for(
 
 def test_a_line_at_fault(tmp_path, place, journal, file, monkeypatch):
     """It takes none of its neighbours with it."""
-    append = file.append
+    append = file._append
 
     def picky(created, chunks, announce=None):
         if b"bad\n" in chunks:
             int("on purpose")
         append(created, chunks, announce)
 
-    monkeypatch.setattr(file, "append", picky)
+    monkeypatch.setattr(file, "_append", picky)
     monkeypatch.setattr(writing_module, "is_foreign", lambda error: False)
     journal.add(line("1"), line("bad"), Message(HELLO, 7, 0.0, b"n"), line("2"), line("bad"))
     with reading(place, file) as reader:
@@ -407,7 +407,7 @@ def test_what_was_written_of_an_unfinished_write(
 def test_half_a_line_of_it(tmp_path, place, file, left, cut):
     """It is cut off, and written whole."""
     left("line 0\nline 1\n" + "line 2"[:cut], before="before\n")
-    file.cut_half_lines()
+    file._cut_half_lines()
     take_over(place, file)
     assert logs(tmp_path) == {TODAY: ["before", *numbered(5), "next"]}
 
@@ -527,7 +527,7 @@ def test_killed_at_every_step(tmp_path, place, monkeypatch, is_done_then, again,
 def read_once(tmp_path, place, max_bytes: int) -> bool:
     """False if it was killed in the midst."""
     file = new_file(tmp_path, maxBytes=max_bytes)
-    file.cut_half_lines()
+    file._cut_half_lines()
     try:
         with reading(place, file) as reader:
             read_all(reader)

@@ -100,10 +100,10 @@ def test_settings_travel_as_json(tmp_path, name):
     file = DatedFileHandler(tmp_path / "log", delay=True, **arguments)
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M"))
     other = restored(file)
-    wanted = {**file.settings, "delay": True}
+    wanted = {**file._settings, "delay": True}
     if name == "maxAge":
         wanted["maxAge"] = wanted["maxAge"].total_seconds()
-    assert other.settings == wanted
+    assert other._settings == wanted
     record = logging.makeLogRecord({"msg": "Ünïcode\nsecond", "created": NOON})
     assert other.line(record) == file.line(record)
     assert other.activeFilename == file.activeFilename

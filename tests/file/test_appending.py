@@ -144,7 +144,7 @@ def test_half_a_line_goes_when_taking_over(tmp_path):
     (tmp_path / NAME).write_bytes(b"whole\nhal")
     os.utime(tmp_path / NAME, (NOON, NOON))
     handler = handler_for(tmp_path)
-    handler.cut_half_lines()
+    handler._cut_half_lines()
     log(handler, "next")
     handler.close()
     assert texts(tmp_path) == {NAME: "whole\nnext\n"}
@@ -380,10 +380,10 @@ def test_a_lock_that_cannot_be_given_back(tmp_path, monkeypatch, failures):
         return flock(descriptor, operation)
 
     monkeypatch.setattr(appending, "flock", failing)
-    handler.write(NOON, [b"one\n", b"two\n"])
+    handler._write(NOON, [b"one\n", b"two\n"])
     with open(tmp_path / NAME) as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody has it
-    handler.write(NOON, [b"three\n"])
+    handler._write(NOON, [b"three\n"])
     handler.close()
     assert texts(tmp_path) == {NAME: "before\none\ntwo\nthree\n"}
     assert (handler.waiting, handler.lost) == (0, 0)
@@ -414,7 +414,7 @@ def test_what_was_cut_in_two_cannot_be_cut_off(tmp_path, monkeypatch, room, opti
     handler = handler_for(tmp_path, **options)
     monkeypatch.setattr(handler, "handleError", lambda record: None)
     disk = Disk(monkeypatch, room)
-    handler.write(NOON, [b"one\n", b"two\n", b"three\n"])
+    handler._write(NOON, [b"one\n", b"two\n", b"three\n"])
     for disk.room in (0, 1, 2, 0, 1):  # as little as that each time it is tried
         handler.flush()
     disk.room = 100

@@ -203,8 +203,8 @@ def test_an_interrupting_line_without_a_file(tmp_path, monkeypatch, is_raising):
 
     def interrupted(chunks):
         monkeypatch.setattr(file, "append", append)
-        handler.write(float("nan"), [b"nan\n"])
-        handler.write(NOON, [b"other\n"])
+        handler._write(float("nan"), [b"nan\n"])
+        handler._write(NOON, [b"other\n"])
         append(chunks)
 
     monkeypatch.setattr(file, "append", interrupted)
@@ -486,7 +486,7 @@ def test_no_memory_to_join_the_lines(tmp_path, monkeypatch):
     log(handler, "before")
     handler._series.newest_file._fitting = lambda chunks, end: Lines(chunks)
     handler._series.newest_file._max_bytes = 1
-    handler.write(NOON, [b"one\n", b"two\n"])
+    handler._write(NOON, [b"one\n", b"two\n"])
     assert handler.waiting == 2
     assert "MemoryError" in reports[0]
     handler._series.newest_file._max_bytes = 0

@@ -227,7 +227,7 @@ def test_one_process_at_a_time(tmp_path):
     """Who finds another one at it leaves the file to that one."""
     handlers = [handler_for(tmp_path, compressAfter=60) for _ in range(4)]
     writer = handler_for(tmp_path, compress=None)  # starts no thread of its own
-    writer.write(NOON, [b"a\n"] * 100_000)
+    writer._write(NOON, [b"a\n"] * 100_000)
     os.utime(tmp_path / NAME, (0, 0))
     passes = [
         threading.Thread(target=handler._compressor.compress_finished) for handler in handlers
@@ -309,7 +309,7 @@ def kill_compressors(directory, kills):
     line = "x" * 99
     for number in range(kills):
         day = NOON + number * DAY
-        writer.write(day, [f"{number} {part} {line}\n".encode() for part in range(5000)])
+        writer._write(day, [f"{number} {part} {line}\n".encode() for part in range(5000)])
         writer.close()
         program = start("compress_until_killed", filename=directory / "app.log", options=options)
         assert program.stdout.readline() == "ready\n"

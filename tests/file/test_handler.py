@@ -85,10 +85,10 @@ def test_the_current_file_stays_open_while_late_records_come(tmp_path, make):
 
 
 def test_lines_come_in_batches(tmp_path, make):
-    """`write` takes whole lines of one period."""
+    """`_write` takes whole lines of one period."""
     handler = make()
-    handler.write(NOON, [b"one\n", b"two\n"])
-    handler.write(NOON, [b"three\n"])
+    handler._write(NOON, [b"one\n", b"two\n"])
+    handler._write(NOON, [b"three\n"])
     assert texts(tmp_path) == {"app.log.2001-09-09": "one\ntwo\nthree\n"}
 
 
@@ -153,7 +153,7 @@ def test_the_zone_is_set_while_the_file_is_open(tmp_path, make, zone, options):
         log(handler, str(number), evening)
         log(in_utc, str(number), evening)
         day = time.localtime(evening).tm_mday
-        assert handler.bounds(evening)[0] % DAY == (0 if day == 9 else DAY // 2)
+        assert handler._bounds(evening)[0] % DAY == (0 if day == 9 else DAY // 2)
     assert texts(tmp_path) == {
         "app.log.2001-09-09": "0\n2\n", "app.log.2001-09-10": "1\n3\n",
         "utc.log.2001-09-09": "0\n1\n2\n3\n",
@@ -177,7 +177,7 @@ def test_a_part_goes_on_where_a_file_is_full(tmp_path, make):
     handler = make(maxBytes=10)
     for text in ("aaaa", "bbbb", "cccc", "d" * 30, "ee"):
         log(handler, text)
-    handler.write(NOON, [b"ffff\n", b"gggg\n", b"hhhh\n"])
+    handler._write(NOON, [b"ffff\n", b"gggg\n", b"hhhh\n"])
     assert texts(tmp_path) == {
         "app.log.2001-09-09": "aaaa\nbbbb\n",
         "app.log.2001-09-09.1": "cccc\n",
@@ -212,7 +212,7 @@ def test_late_lines_in_several_parts(tmp_path, make):
     """Each is counted, whichever part it came to stand in."""
     handler = make(maxBytes=6)
     log(handler, "newest")
-    handler.write(NOON - DAY, [b"%d\n" % number for number in range(7)])
+    handler._write(NOON - DAY, [b"%d\n" % number for number in range(7)])
     assert handler.late == 7
     assert len(texts(tmp_path)) == 1 + 3
 
@@ -1028,10 +1028,10 @@ def test_a_method_of_one_handler(tmp_path, name):
     handler = DatedFileHandler(tmp_path / "app.log", utc=True, delay=True)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log(handler, "before")
-    assert handler.makes_plain_lines
+    assert handler._makes_plain_lines
     shout = {"format": lambda record: "other"}.get(name, lambda record: False)
     setattr(handler, name, shout)
-    assert not handler.makes_plain_lines
+    assert not handler._makes_plain_lines
     log(handler, "after")
     handler.close()
     expected = "before\nother\n" if name == "format" else "before\n"
@@ -1040,10 +1040,10 @@ def test_a_method_of_one_handler(tmp_path, name):
 
 def test_makes_plain_lines(tmp_path, make):
     """Not where a subclass has a say."""
-    assert make().makes_plain_lines
+    assert make()._makes_plain_lines
     for name in ("filter", "format", "emit", "handle"):
         kind = type("Own", (DatedFileHandler,), {name: lambda self, record: None})
-        assert not kind(tmp_path / "app.log", delay=True).makes_plain_lines
+        assert not kind(tmp_path / "app.log", delay=True)._makes_plain_lines
 
 
 def test_the_descriptor(tmp_path):

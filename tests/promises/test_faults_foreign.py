@@ -87,7 +87,7 @@ class Foreign:
 
     def sweep(self) -> None:
         with contextlib.closing(_handler(self._directory)) as handler:
-            handler.cut_half_lines()
+            handler._cut_half_lines()
             ours = Writer(self._directory, _DAYS)
             ours.log(len(_DAYS), to=handler)
             ours.close()

@@ -205,10 +205,10 @@ def test_a_subclass(file, tmp_path):
 
 def test_lines_are_written_at_once(file, tmp_path):
     """What waits in the queue becomes one write for each run of records of one day."""
-    within, writes, write = queue.Queue(), [], file.write
+    within, writes, write = queue.Queue(), [], file._write
     for number in range(90):
         within.put(record_of("%d", args=(number,), created=number // 30 % 2 * DAY))
-    file.write = lambda start, lines: (writes.append(len(lines)), write(start, lines))
+    file._write = lambda start, lines: (writes.append(len(lines)), write(start, lines))
     with mplogging.QueueListener(within, file):
         pass
     assert writes == [30, 30, 30]

@@ -394,7 +394,7 @@ def next_handler(directory: str) -> None:
     compression.LOOK_INTERVAL = appending.LOOK_INTERVAL = 0.0
     ours = Writer(directory, (2, 1, 0))
     handler = _make_handler(directory)
-    handler.cut_half_lines()
+    handler._cut_half_lines()
     ours.log(6, to=handler)
     _compress(handler, directory)
     handler.close()
