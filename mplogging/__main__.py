@@ -8,7 +8,6 @@ import sys
 
 from mplogging import ConfigError, LogSession, SessionError, __version__
 from mplogging._commands.arguments import parser
-from mplogging._commands.demo import show
 from mplogging._commands.painting import write_nothing_more
 from mplogging._commands.recover import recover_all
 from mplogging._commands.run import module_within, script_within
@@ -24,18 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
             program = within(_session(options), options.program, options.args)
         elif options.command == "recover":
             return recover_all(options.directories, options.force, options.list)
-        elif options.command == "demo":
-            show(_session(options), options.directory, options.processes)
-            return 0
         else:
-            return _read(options)
+            return _shown(options)
     except (ConfigError, SessionError) as error:
         commands.exit(2, f"{commands.prog}: error: {error}\n")
     return program()  # errors of its own are its own business
 
 
-def _read(options: argparse.Namespace) -> int:
-    """Run a command that shows a log, as a filter ends that is interrupted or not heard."""
+def _shown(options: argparse.Namespace) -> int:
+    """Run a command that shows something, as a filter ends that is interrupted or not heard."""
     try:
         status: int = options.run(options)
         sys.stdout.flush()

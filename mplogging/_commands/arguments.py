@@ -8,11 +8,10 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from .demo import add_demo
 from .level import add_level
 from .stats import add_stats
 from .tail import add_tail
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,7 +52,7 @@ def parser(version: str) -> Parser:
     made.add_argument("--version", action="version", version=f"mplogging {version}")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands)
-    _add_demo(commands)
+    add_demo(commands)
     _add_recover(commands)
     add_tail(commands)
     add_stats(commands)
@@ -75,22 +74,6 @@ def _add_run(commands: Any) -> None:
     run.add_argument("program", help="its file, or with -m its module")
     run.add_argument("args", nargs=argparse.REMAINDER, help="what the program is given")
     _add_session(run)
-
-
-def _add_demo(commands: Any) -> None:
-    demo = commands.add_parser(
-        "demo",
-        help="hash files in a pool of processes that log",
-        epilog="example: mplogging demo --processes 2 /usr/lib/python3\n\n"
-        "exit status: 0; 2 for a wrong call",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    demo.add_argument(
-        "directory", nargs="?", default=_PACKAGE,
-        help="whose files to hash (default: this package's)",
-    )  # fmt: skip
-    demo.add_argument("--processes", type=_count, default=4, help="workers (default: %(default)s)")
-    _add_session(demo)
 
 
 def _add_recover(commands: Any) -> None:
@@ -123,10 +106,3 @@ def _add_session(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--backup-count", type=int, default=0, help="old files to keep (default: all)"
     )
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
-    return number
