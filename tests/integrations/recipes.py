@@ -103,6 +103,13 @@ def log_has(directory: Path, pattern: str, count: int = 1) -> None:
         ) from None
 
 
+def kill_who_logged(directory: Path, message: str) -> None:
+    """SIGKILL to the process whose line with that message, a pattern, is the log's last."""
+    log_has(directory, message)
+    pids = re.findall(rf"\[(\d+)\] \S+: {message}", log_text(directory), re.MULTILINE)
+    os.kill(int(pids[-1]), signal.SIGKILL)
+
+
 def log_text(directory: Path) -> str:
     """What the log, if there is one yet, has by now."""
     logs = directory / "logs"
