@@ -9,11 +9,12 @@ import os
 import sys
 from typing import Any, Callable, Generic, TypeVar, cast, overload
 
-from .._errors import tell
+from .._errors import SessionClosedError, tell
 from .._levels import check_level
 from .._public import public
 from .attaching import attach, attached, present_address, stay_attached
 from .channels import QueueAddress
+from .successors import Successors
 
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, a quarter of our import time.
 _LATER = 0x20 | 0x80 | 0x200
@@ -22,18 +23,35 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
 
-def attach_if_possible(address: str | QueueAddress | None) -> None:
+def attach_if_possible(address: str | QueueAddress | None, process: str | None = None) -> None:
     """`attach`, for where an error would do more harm than a process that isn't attached.
 
     A pool whose initializer raises starts workers without end. Without an address,
     nothing is done.
+
+    Args:
+        process: In which the session was, see `_wire.processes`. It may have begun its next
+            one by now: a pool may be ready before all of its workers are.
     """
     if address is None:
         return
     try:
-        attach(address)
+        try:
+            attach(address)
+        except SessionClosedError:
+            following = _following(address, process)
+            if following is None:
+                raise
+            attach(following)
     except Exception as error:
         tell(f"process {os.getpid()} does not log to the session: {error}", stacklevel=2)
+
+
+def _following(address: str | QueueAddress, process: str | None) -> str | None:
+    """The address of the session that this process has after that one, if there is one."""
+    if isinstance(address, QueueAddress) or process is None:
+        return None
+    return Successors(address, process).address()
 
 
 def _pass_for(wrapper: Any, function: Callable[..., Any]) -> None:

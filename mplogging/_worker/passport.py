@@ -77,9 +77,10 @@ class Passport:
                 ' ones can have: one of multiprocessing.get_context("spawn") serves both',
                 stacklevel=2,
             )
-        return _admit, (address,)
+        attachment = attached()
+        return _admit, (address, None if attachment is None else attachment.config.process)
 
 
-def _admit(address: str | QueueAddress | None) -> Passport:
-    attach_if_possible(address)
+def _admit(address: str | QueueAddress | None, process: str | None) -> Passport:
+    attach_if_possible(address, process)
     return Passport(lambda: address if (now := attached()) is None else now.address)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import pickle
 import random
 import threading
 import time
@@ -14,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 import jobs
 import pytest
 import tree_jobs
-from conftest import eventually, texts
+from conftest import START_METHODS, eventually, texts
 
 import mplogging
 
@@ -409,3 +410,21 @@ def test_fields_that_only_the_next_session_shows(tmp_path, context):
 def say_and_tell_pid(text):
     logging.info(text)
     return os.getpid()
+
+
+def say_after(passport, word):
+    pickle.loads(passport)
+    logging.info("%s", word)
+
+
+@pytest.mark.parametrize("method", [one for one in START_METHODS if one != "fork"])
+def test_a_worker_that_has_not_attached_by_the_end(new_session, method, tmp_path):
+    """It attaches to the next session at once: a pool may be ready before all its workers are."""
+    with new_session("one"):
+        passport = pickle.dumps(multiprocessing.current_process()._config["mplogging"])
+    with new_session("two", autoAttach=False):
+        context = multiprocessing.get_context(method)
+        process = context.Process(target=say_after, args=(passport, "late"))
+        process.start()
+        process.join()
+    assert texts_by_log(tmp_path) == {"one": "", "two": "late\n"}
