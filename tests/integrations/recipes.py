@@ -103,9 +103,9 @@ def log_has(directory: Path, pattern: str, count: int = 1) -> None:
         ) from None
 
 
-def kill_who_logged(directory: Path, message: str) -> None:
-    """SIGKILL to the process whose line with that message, a pattern, is the log's last."""
-    log_has(directory, message)
+def kill_who_logged(directory: Path, message: str, count: int = 1) -> None:
+    """SIGKILL to the process of the last such message, a pattern, when it has come that often."""
+    log_has(directory, message, count)
     pids = re.findall(rf"\[(\d+)\] \S+: {message}", log_text(directory), re.MULTILINE)
     os.kill(int(pids[-1]), signal.SIGKILL)
 
