@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from typing import Any
 
-from .._errors import ConfigError
-from .._wire.place import Place
-from .._wire.requests import ask
-from .finding import the_session
+from .asking import ask_session
 
-_TIMEOUT = 5.0
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -45,26 +40,10 @@ def add_level(commands: Any) -> None:
 def set_level(options: argparse.Namespace) -> int:
     """Ask the session for it, and print what it says; returns the exit status."""
     logger, _, level = options.level.rpartition("=")
-    found = the_session(options.session)
-    place = Place.open(found.address)
-    try:
-        answer = ask(
-            place, found.bell,
-            {
-                "level": int(level) if level.isdecimal() else level,
-                "logger": logger or None, "seconds": options.seconds,
-            },
-            _TIMEOUT,
-        )  # fmt: skip
-    finally:
-        place.close()
-    if answer is None:
-        print(f"the session did not answer: {found}", file=sys.stderr)
-        return 1
-    if "error" in answer:
-        raise ConfigError(answer["error"])
-    print(answer["done"])
-    return 0
+    return ask_session(options.session, {
+        "level": int(level) if level.isdecimal() else level,
+        "logger": logger or None, "seconds": options.seconds,
+    })  # fmt: skip
 
 
 def _seconds(text: str) -> float:
