@@ -7,6 +7,9 @@
     python -m mplogging tail …    ─ tail     the end of a log, and what comes to it
     python -m mplogging stats     ─ stats    who logged how much, and when
                                       reading, painting   what these two have in common
+    python -m mplogging level …   ─ level    sets a level in all processes of a session
+    python -m mplogging dump …    ─ dump     its flight recorders come into its log
+                                      finding  the session that is meant, asking  it
     `arguments` says what each takes; `mplogging` is the same as `python -m mplogging`
 
 Rules of this wing:

@@ -9,6 +9,7 @@ import sys
 from typing import Any, NoReturn
 
 from .demo import add_demo
+from .dump import add_dump
 from .level import add_level
 from .stats import add_stats
 from .tail import add_tail
@@ -57,6 +58,7 @@ def parser(version: str) -> Parser:
     add_tail(commands)
     add_stats(commands)
     add_level(commands)
+    add_dump(commands)
     return made
 
 

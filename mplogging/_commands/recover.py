@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from .._delivery.recovery import recover
+from .._watch.dumps import recover_rings
 from .._wire.place import prefix
 from .._wire.where import leftovers, runtime_directories
 
@@ -21,7 +22,7 @@ def recover_all(directories: Sequence[str], is_forced: bool, is_trial: bool) -> 
     status = 0
     count = 0
     for path in _found(directories or [".", "logs", *runtime_directories()]):
-        done = recover(path, is_forced, is_trial)
+        done = recover(path, is_forced, is_trial, recover_rings)
         print(done)
         count += 1
         if not is_trial and (done.left or done.problem):

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .._errors import MPLoggingError
 from .._file.handler import DatedFileHandler
@@ -80,7 +80,15 @@ def describe(file: DatedFileHandler | None, bells: list[str]) -> bytes:
     return json.dumps(described).encode()
 
 
-def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recovery:
+Aftercare = Callable[[Place, Delivery], object]
+
+
+def recover(
+    path: str,
+    is_forced: bool = False,
+    is_trial: bool = False,
+    aftercare: Aftercare = lambda place, delivery: None,
+) -> Recovery:
     """Bring what stands in the journal of a dead session into its log, and remove it.
 
     Args:
@@ -88,6 +96,7 @@ def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recov
         is_forced: Also if the machine has been started anew since, or if processes
             of other machines might be using it.
         is_trial: Only say how much there is.
+        aftercare: Sees to what else is there, once the journal is read to its end.
     """
     if is_open_here(path):
         return Recovery(path, problem="in use")  # to open it again would cost us our locks
@@ -99,7 +108,7 @@ def recover(path: str, is_forced: bool = False, is_trial: bool = False) -> Recov
     try:
         if not place.try_reader_lock() or place.is_held():
             return Recovery(path, problem="in use")
-        return _recover(place, is_forced, is_trial)
+        return _recover(place, is_forced, is_trial, aftercare)
     except _NotNow as reason:
         return Recovery(path, left=reason.left, problem=str(reason))
     except (OSError, ValueError, MPLoggingError) as error:
@@ -134,7 +143,9 @@ def remains(path: str) -> tuple[str, list[bytes]]:
         place.close()
 
 
-def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
+def _recover(
+    place: Place, is_forced: bool, is_trial: bool, aftercare: Aftercare
+) -> Recovery:
     described = _description(place)
     if described is None:
         return Recovery(place.path)
@@ -177,6 +188,7 @@ def _recover(place: Place, is_forced: bool, is_trial: bool) -> Recovery:
                 records, place.path, " (at least once: the machine crashed)" * has_crashed,
             )  # fmt: skip
         if not left:
+            aftercare(place, delivery)
             for bell in described["bells"]:
                 remove_bell(bell)
             place.remove()

@@ -1,4 +1,4 @@
-"""Levels that another process asks for, by `python -m mplogging level`."""
+"""What another process asks for, by `python -m mplogging level`, or `dump`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ from time import monotonic
 from typing import Any, Callable
 
 from .._errors import ConfigError
+from .._watch.recorder import Recorder
 from .._wire.requests import Request
 from .steering import SessionLevels, checked_change
 
 _LOOK_SECONDS = 0.2
 
 
-class AskedLevels:
+class Asked:
     """Sees to what is asked for, in the listener's thread.
 
     Args:
+        recorder: The flight recorder; raises ConfigError if there is none.
         requests: Those that wait.
     """
 
-    def __init__(self, levels: SessionLevels, requests: Callable[[], Iterable[Request]]) -> None:
+    def __init__(
+        self,
+        levels: SessionLevels,
+        recorder: Callable[[str], Recorder],
+        requests: Callable[[], Iterable[Request]],
+    ) -> None:
         self._levels = levels
+        self._recorder = recorder
         self._requests = requests
         self._look_due = 0.0
 
@@ -44,7 +52,22 @@ class AskedLevels:
         except (OSError, ValueError) as error:
             request.answer({"error": f"no request: {error}"})
             return
-        request.answer(self._done(wanted, request.pid))
+        if wanted == {"dump": True}:
+            self._dump(request)
+        else:
+            request.answer(self._done(wanted, request.pid))
+
+    def _dump(self, request: Request) -> None:
+        def answer(count: int) -> None:
+            request.answer({"done": f"{count} records came into the log"})
+
+        try:
+            # This thread can't wait until there is room for them in the journal.
+            self._recorder("mplogging dump").ask(
+                f"process {request.pid} asked for it, with `mplogging dump`", answer
+            )
+        except ConfigError as error:
+            request.answer({"error": str(error)})
 
     def _done(self, wanted: Any, pid: int) -> dict[str, str]:
         if not isinstance(wanted, dict) or wanted.keys() != {"level", "logger", "seconds"}:

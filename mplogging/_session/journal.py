@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from .._delivery.delivery import Delivery
 from .._delivery.recovery import describe, recover
 from .._file.handler import DatedFileHandler
+from .._watch.dumps import recover_rings
 from .._wire.bell import Bell, remove_bell
 from .._wire.drops import Dropped, read_drops
 from .._wire.place import Place
@@ -110,7 +111,7 @@ class SessionJournal:
     def _recover(self, directories: list[str]) -> None:
         """Write what killed sessions have left, with the settings that they had."""
         for path in leftovers(directories):
-            done = recover(path)
+            done = recover(path, aftercare=recover_rings)
             self._delivery.counts["recovered"] += done.records
             if done.left or "--force" in done.problem:
                 self._delivery.warn("a session has left something: %s", done)

@@ -16,10 +16,11 @@ from threading import TIMEOUT_MAX, get_ident
 from time import monotonic
 from typing import Any, Callable
 
-from .._errors import MPLoggingWarning, SessionClosedError, SessionError
+from .._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
 from .._limit import take_all_held
+from .._watch.recorder import Recorder
 from .._wire.requests import Request
 from .._worker.attaching import (
     attached,
@@ -30,7 +31,8 @@ from .._worker.attachment import Attachment, End
 from .._worker.channels import QueueAddress
 from .._worker.factory import FactoryPickle
 from .._worker.packages import multiprocessing_utils
-from .asked import AskedLevels
+from .asked import Asked
+from .companions import check_companions
 from .console import tell_of_silence
 from .formats import tell_of_unknown_fields
 from .guests import residents_among
@@ -73,6 +75,7 @@ class Run:
         self._tree: ProgramTree | None = None
         self._factory = FactoryPickle()
         self._levels: SessionLevels | None = None
+        self._attachment: Attachment | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
         self._is_settled = False  # all has been told that there was to tell at its end
@@ -152,6 +155,16 @@ class Run:
             raise SessionClosedError("setLevel() works in the session's own process only")
         self._levels.set_level(change, by)
 
+    def recorder(self, call: str) -> Recorder:
+        """What `LogSession.dump` goes to."""
+        if self.pid != os.getpid():
+            raise SessionClosedError(f"{call} works in the session's own process only")
+        attachment = self._attachment
+        recorder = None if attachment is None else attachment.companions.at_work(Recorder)
+        if recorder is None:
+            raise ConfigError(f"{call} needs a session with flightRecorder=200, or as many")
+        return recorder
+
     @property
     def address(self) -> str | QueueAddress:
         """Where it is."""
@@ -188,6 +201,7 @@ class Run:
         ends = [End(lane.channel, lane.config, lane.handler) for lane in others]
         attachment = Attachment(main.address, main.channel, main.config, main.handler, ends)
         attachment.session_pid = self.pid
+        self._attachment = attachment
         attachment.outlets = outputs.handlers()
         self._invitation = invitation = Invitation(
             self._settings, outputs, self._lanes, tree, self._factory, attachment,
@@ -207,7 +221,7 @@ class Run:
         invitation.begin()
         invitation.issue(self._undo)
         self._levels = SessionLevels(attachment.steering, invitation.renew, self._wake)
-        self._asked = AskedLevels(self._levels, self._requests)
+        self._asked = Asked(self._levels, self.recorder, self._requests)
         self._watch_levels(outputs, invitation)
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
@@ -216,6 +230,7 @@ class Run:
             push(util.Finalize(None, self._stop, exitpriority=-100).cancel)
 
     def _open_lanes(self, outputs: Outputs, quiet_threads: set[int | None]) -> ProgramTree:
+        check_companions(self._settings.companions, outputs.files[0])
         for file in outputs.files:
             sidelines = [] if self._lanes else outputs.sidelines
             self._lanes.append(Lane(file, sidelines, self._settings, self._undo))

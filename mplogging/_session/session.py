@@ -75,6 +75,10 @@ class LogSession:
             formatter or filter that is not the standard library's may look at anything,
             and so may a record factory: where there is one, records have all fields. It is
             looked at when the session begins, and when a process is started.
+        flightRecorder: So many records that are too low for the log are kept by each process,
+            in a file that outlives it, and come into the log when it dies, when it logs at
+            `flightRecorderLevel` or above, or by `dump`. 0, the default: none.
+        flightRecorderLevel: By number or name.
         **fileOptions: What `DatedFileHandler` takes: when, backupCount, utc, ….
 
     Raises:
@@ -103,6 +107,8 @@ class LogSession:
         handlerOverflow: Overflow = "drop",
         journalDir: str | os.PathLike[str] | None = None,
         recordFields: RecordFields = "all",
+        flightRecorder: int = 0,
+        flightRecorderLevel: int | str = "ERROR",
         **fileOptions: Unpack[FileOptions],
     ) -> None:
         arguments = dict(locals())
@@ -241,6 +247,20 @@ class LogSession:
         """
         change = checked_change(level, logger, seconds)
         self._open_run("setLevel()").set_level(change, f"process {os.getpid()}")
+
+    def dump(self) -> int:
+        """Bring what the flight recorders of all processes hold into the log, and empty them.
+
+        Each line comes into its own time's file. `flush` waits until they are there.
+
+        Returns:
+            How many records that were.
+
+        Raises:
+            ConfigError: The session has no flight recorder.
+            SessionClosedError: The session has ended, has not begun, or is another process's.
+        """
+        return self._open_run("dump()").recorder("dump()").dump("session.dump()")
 
     def stats(self) -> SessionStats:
         """Counts of the present session, or of the last one."""

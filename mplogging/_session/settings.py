@@ -76,6 +76,8 @@ def checked(
     handlerOverflow: str,
     journalDir: str | os.PathLike[str] | None,
     recordFields: str,
+    flightRecorder: int,
+    flightRecorderLevel: int | str,
     fileOptions: Mapping[str, Any],
 ) -> Settings:
     """The arguments of `LogSession`, each checked.
@@ -100,6 +102,11 @@ def checked(
         raise ConfigError(f"handlerCapacity must be 1 or more, got {handlerCapacity!r}")
     if queue is not None:
         _check_queue(queue)
+    if queue is not None and flightRecorder:
+        raise ConfigError(
+            f"flightRecorder={flightRecorder!r} needs the journal's directory: leave out"
+            f" queue={queue!r}"
+        )
     others = _checked_handlers(handlers)
     if filename is None and others:
         raise ConfigError(
@@ -135,7 +142,10 @@ def checked(
         are_handlers_patient=handlerOverflow == "block",
         journal_dir=_checked_directory(journalDir),
         leaves_out_fields=recordFields == "needed",
-        companions=tuple(companions(captures_exceptions=captureExceptions)),
+        companions=tuple(companions(
+            captures_exceptions=captureExceptions, flight_recorder=flightRecorder,
+            recorder_level=flightRecorderLevel,
+        )),  # fmt: skip
     )
 
 

@@ -1,5 +1,9 @@
 """Beside the way of a record: what a process suffered, for the log.
 
+    recorder   what is too low for the log: kept in a file that outlives the process
+      │          low: how it is had; keeping: as a line; ring, rings: where; dumps: into the log
+      └ purpose  which processes the program itself ends
+
 Rules of this wing:
 - The way does not know of it: a session hands companions out with its `Config`
   (`_worker.companions`), and without them a process pays nothing.

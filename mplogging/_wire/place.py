@@ -7,6 +7,7 @@
         recovery                how to write the log when all are dead: JSON
         dropped-4711-…          what worker 4711 had to drop (`drops`)
         request-4711, answer-…  what process 4711 wants of the session (`requests`)
+        ring-4711-…             what process 4711 has not logged (`_watch.rings`)
 
 It is checked when it is entered, and reached through its descriptor from then on, so
 that nobody can put another in its place. Its note is opened once in a process, for the
@@ -325,6 +326,14 @@ def is_open_here(path: str) -> bool:
         identity = status.st_dev, status.st_ino
         return any(leads_to(place._descriptor, identity) for place in list(_open_places))
     return False
+
+
+def opened(path: str) -> Place | None:
+    """The place of that path, if this process has it open."""
+    for place in list(_open_places):
+        if place.path == path and place._descriptor >= 0:
+            return place
+    return None
 
 
 def _after_fork() -> None:

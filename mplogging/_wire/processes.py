@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+_PF_EXITING = 4  # of the kernel's flags for a process
+
 
 def this_process() -> str:
     """The same in all interpreters of a process, and in no other process of this machine."""
@@ -43,6 +45,16 @@ def is_dead(process: str) -> bool:
         return fields[19].decode() != start or fields[0] in (b"Z", b"X")
     except (OSError, IndexError):
         return True
+
+
+def is_exiting(pid: int) -> bool:
+    """True if it is seen to be on its way out: it lets go of what it holds one by one."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return bool(int(fields[6]) & _PF_EXITING)
+    except (OSError, IndexError, ValueError):
+        return False
 
 
 def has_open(process: str, identity: tuple[int, int]) -> bool | None:

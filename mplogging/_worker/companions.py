@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from .._errors import is_foreign, tell
 
@@ -30,6 +30,9 @@ class Companion(Protocol):
         """This process belongs to the session now (`attached()`), as the session's own does."""
 
 
+_Escort = TypeVar("_Escort")
+
+
 class Companions:
     """Those of one process. What one raises is told: it harms neither process nor session."""
 
@@ -43,6 +46,10 @@ class Companions:
                 self._escorts.append(companion.begin())
             except Exception as error:
                 _tell(companion, error)
+
+    def at_work(self, kind: type[_Escort]) -> _Escort | None:
+        """The one of this class, if there is one."""
+        return next((one for one in self._escorts if isinstance(one, kind)), None)
 
     def disown(self) -> None:
         """The process has been forked."""
