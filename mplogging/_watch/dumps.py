@@ -57,7 +57,7 @@ def recover_rings(place: Place, delivery: Delivery) -> None:
             with ring.taking() as found:
                 for created, piece in pieces(found, ring.head, DIED, file):
                     try:
-                        file.append(created, [piece])
+                        file._append(created, [piece])
                     except Failed as failed:
                         raise OSError(f"{file!r} takes no lines: {failed.__cause__}") from None
         ring.remove()
@@ -65,9 +65,9 @@ def recover_rings(place: Place, delivery: Delivery) -> None:
 
 def _period(entry: Entry, file: DatedFileHandler) -> tuple[int, int]:
     try:
-        return file.bounds(entry.created)
+        return file._bounds(entry.created)
     except ValueError:  # a time beyond the calendar
-        return file.bounds(time.time())
+        return file._bounds(time.time())
 
 
 def _line(level: int, text: str, created: float, head: Head, file: DatedFileHandler) -> bytes:

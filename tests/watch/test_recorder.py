@@ -12,11 +12,13 @@ import resource
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 from conftest import START_METHODS, eventually, texts
@@ -232,9 +234,8 @@ def test_flight_recorder_level(session, lines):
             log.warning("held back")
         finally:
             log.removeFilter(limit)
-            limit.forget()
     assert [messages for _, _, messages in dumps(lines())] == [["one"]]
-    assert lines()[-1].endswith("a reason")
+    assert any(line.endswith("WARNING a reason") for line in lines())
 
 
 def test_dump(session, lines, tmp_path, context):
@@ -579,6 +580,21 @@ def test_a_ring_that_is_just_being_made(session):
                 file.write(content)
             running.dump()
             assert os.path.exists(path)
+
+
+def test_the_documentation(tmp_path):
+    """Its example has the lines that it shows."""
+    text = (Path(mplogging.__file__).parent / "docs" / "blackbox.rst").read_text("utf-8")
+    section = text.partition("Flight recorder\n")[2]
+    example, shown = re.findall(r"::(?: python)?\n\n((?:    .*\n|\n)+)", section)[:2]
+    (tmp_path / "example.py").write_text(textwrap.dedent(example))
+    subprocess.run([sys.executable, "example.py"], cwd=tmp_path, check=True, env=ENVIRONMENT)
+    (log_text,) = texts(tmp_path / "logs").values()
+    shown_lines = textwrap.dedent(shown).strip().splitlines()
+    assert len(shown_lines) == len(log_text.splitlines())
+    for shown_line, line in zip(shown_lines, log_text.splitlines()):
+        pattern = re.escape(shown_line).replace("…", ".*").replace("4711", r"\d+")
+        assert re.fullmatch(pattern, line), line
 
 
 # -- what is refused -------------------------------------------------------------------------
