@@ -8,6 +8,8 @@ Run from the root of the repository::
     python -m benchmarks --only throughput           # one question
     python -m benchmarks --only 'throughput/mplogging' --only 'call/Q*'
     python -m benchmarks --seconds 2 --rounds 9      # on a machine that others use
+    python -m benchmarks --refresh                   # all, into README, docs and plots
+    python -m benchmarks --load benchmarks/results.json --refresh   # from that run
     python -m benchmarks --json out.json --plot --table
     python -m benchmarks --load out.json --plot      # from an earlier run
     python -m benchmarks --list                      # questions and peers
@@ -45,7 +47,9 @@ How it is cut, each importing from those above it:
 ``launch``    starts a runner, and kills it if it hangs
 ``questions`` which runs answer which question
 ``results``   values by round, their medians and ratios
-``report``    text, rst and plots
+``report``    text and rst
+``plots``     the pictures
+``pages``     the tables in the README and the documentation
 ``goals``     the figures that are aimed at, and those reached
 
 Reading a log back is measured by itself: ``python -m benchmarks.reading``.

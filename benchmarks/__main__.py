@@ -13,10 +13,12 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from . import questions, report
+from . import pages, plots, questions, report
 from .launch import ROOT
 from .peers import PEERS
 from .results import Results
+
+RESULTS = ROOT / "benchmarks" / "results.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,13 +46,17 @@ def main(arguments: list[str] | None = None) -> int:
         results.environment = environment(options.rounds)
         say(f"took {time.monotonic() - started:.0f} s")
     print(report.text(results))
+    if options.refresh and not options.load:
+        options.json = RESULTS
     if options.json:
         options.json.write_text(results.dump() + "\n", encoding="utf-8")
     if options.table:
         print("\n" + report.rst(results))
-    if options.plot:
-        for path in report.plot(results):
-            say(f"wrote {path}")
+    written = pages.refresh(results) if options.refresh else []
+    if options.plot or options.refresh:
+        written += plots.plot(results)
+    for path in written:
+        say(f"wrote {path}")
     return 0
 
 
@@ -63,8 +69,11 @@ def parser() -> argparse.ArgumentParser:
     add("--only", action="append", default=[], metavar="Q/PEER", help="patterns; repeatable")
     add("--json", type=Path, metavar="FILE", help="write the results there")
     add("--load", type=Path, metavar="FILE", help="take results from there, measure nothing")
-    add("--table", action="store_true", help="print the rst table for the README")
+    add("--table", action="store_true", help="print the rst table of all peers")
     add("--plot", action="store_true", help="write benchmarks/*.svg (needs matplotlib)")
+    add("--refresh", action="store_true",
+        help=f"write the results to {RESULTS.relative_to(ROOT)}, and from them the tables of the"
+        " README and the documentation, and the plots")  # fmt: skip
     add("--list", action="store_true", help="list the questions and their peers")
     return parser
 

@@ -1,18 +1,14 @@
-"""What was measured, as text, as an rst table for the README, and as plots."""
+"""What was measured, as text, and as rst tables for the README and the documentation."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 from . import goals
-from .peers import PEERS
+from .peers import PEERS, YARDSTICK
 from .questions import FLOORS, GENERAL, QUESTIONS, Measure, Question
 from .results import Figure, Key, Results
-
-HERE = Path(__file__).resolve().parent
-OURS = goals.OURS
 
 
 def number(value: float) -> str:
@@ -96,30 +92,50 @@ def troubles(results: Results) -> Iterator[str]:
 # --------------------------------------------------------------------------- rst
 
 
+RATE = ("throughput, 4 workers", Key("throughput", "throughput", "4 fork", ""), True)
+CALL = Key("call", "call mean", "1 fork", "")
 COLUMNS: tuple[tuple[str, Key, bool], ...] = (
-    ("throughput, 4 workers", Key("throughput", "throughput", "4 fork", ""), True),
-    ("one call", Key("call", "call mean", "1 fork", ""), True),
+    RATE,
+    ("one call", CALL, True),
+    ("one call, µs", CALL, False),
     ("CPU a record", Key("throughput", "cpu", "4 fork", ""), True),
     ("parent's CPU, µs", Key("throughput", "parent cpu", "4 fork", ""), False),
     ("worker grows, MiB", Key("memory", "worker growth", "200,000 records", ""), False),
     ("latency p99, ms", Key("latency", "latency p99", "40 a second", ""), False),
 )
+FEW_COLUMNS = (
+    ("one call, µs", CALL, False),
+    ("× FileHandler", CALL, True),
+    ("throughput of 4 workers, × FileHandler", *RATE[1:]),
+)
+FEW = (goals.OURS, YARDSTICK, "QueueHandler + mp.Queue", "concurrent-log-handler", "loguru")
 
 
 def rst(results: Results) -> str:
-    """The summary: the first columns against FileHandler, the others as they are."""
-    rows = [["", *(title for title, _, _ in COLUMNS)]]
-    for peer in by_throughput(results):
-        rows.append([label(peer), *(summary(results, key, peer, rel) for _, key, rel in COLUMNS)])
+    """All peers: against FileHandler where no unit is given, else as they are."""
+    note = "; ".join(f"{name} {value}" for name, value in results.environment.items())
+    table = grid(results, by_throughput(results), COLUMNS)
+    return "\n".join([table, "", textwrap.fill(note, 99), *troubles(results)])
+
+
+def short(results: Results) -> str:
+    """The few that most people come from."""
+    measured = by_throughput(results)
+    return grid(results, [peer for peer in FEW if peer in measured], FEW_COLUMNS)
+
+
+def grid(
+    results: Results, peers: Sequence[str], columns: Sequence[tuple[str, Key, bool]]
+) -> str:
+    rows = [["", *(title for title, _, _ in columns)]]
+    for peer in peers:
+        rows.append([label(peer), *(summary(results, key, peer, rel) for _, key, rel in columns)])
     widths = [max(map(len, column)) for column in zip(*rows)]
     rule = "  ".join("=" * width for width in widths)
     # A line of a simple table needs a first cell; the escape makes one that shows nothing.
     rows[0][0] = "\\"
     head, *body = aligned(rows)
-    note = "Against ``FileHandler`` per process where no unit is given. " + "; ".join(
-        f"{name} {value}" for name, value in results.environment.items()
-    )
-    return "\n".join([rule, head, rule, *body, rule, "", note, *troubles(results)])
+    return "\n".join([rule, head, rule, *body, rule])
 
 
 def summary(results: Results, key: Key, peer: str, relative: bool) -> str:
@@ -128,7 +144,7 @@ def summary(results: Results, key: Key, peer: str, relative: bool) -> str:
     mark = " !" if results.marked(key.question, key.case, peer) else ""
     if figure is None:
         return f"–{mark}"
-    ratio = results.ratio(key, "FileHandler") if relative else None
+    ratio = results.ratio(key, YARDSTICK) if relative else None
     return f"{figure.median if ratio is None else ratio:.2f}{mark}"
 
 
@@ -137,79 +153,7 @@ def by_throughput(results: Results) -> list[str]:
     known = [p for p in GENERAL if any(key.peer == p for key in results.values)]
 
     def place(peer: str) -> tuple[bool, float]:
-        ratio = results.ratio(goals.RATE_4._replace(peer=peer), "FileHandler")
+        ratio = results.ratio(goals.RATE_4._replace(peer=peer), YARDSTICK)
         return peer in FLOORS, -(ratio or 0.0)
 
     return sorted(known, key=place)
-
-
-# ------------------------------------------------------------------------- plots
-
-
-def plot(results: Results) -> list[Path]:
-    """Write the SVG files for which there are values, and return their paths."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    # The same input gives the same file; text stays text.
-    matplotlib.rcParams.update({"svg.hashsalt": "mplogging", "svg.fonttype": "none"})
-    drawn = [plot_throughput(results), plot_call(results)]
-    return [path for path in drawn if path.exists()]
-
-
-def save(figure: Any, name: str) -> Path:
-    path = HERE / name
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    return path
-
-
-def plot_throughput(results: Results) -> Path:
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 5))
-    workers = (1, 2, 4, 8)
-    for peer in by_throughput(results):
-        points: dict[int, Figure] = {}
-        for count in workers:
-            found = results.figure(goals.RATE_4._replace(case=f"{count} fork", peer=peer))
-            if found:
-                points[count] = found
-        if points:
-            heights = [point.median / 1000 for point in points.values()]
-            axes.plot(list(points), heights, label=peer, marker="o", **style(peer))
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(workers, [str(count) for count in workers])
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("workers")
-    axes.set_ylabel("thousand records a second, all in the file")
-    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    return save(figure, "throughput.svg")
-
-
-def plot_call(results: Results) -> Path:
-    from matplotlib import pyplot
-
-    found = {
-        peer: results.figure(Key("call", "call mean", "1 fork", peer))
-        for peer in by_throughput(results)
-    }
-    bars = sorted(((f, peer) for peer, f in found.items() if f), reverse=True)
-    figure, axes = pyplot.subplots(figsize=(8, 4.5))
-    for bar, peer in bars:
-        reach = [[bar.median - bar.least], [bar.most - bar.median]]
-        axes.barh(peer, bar.median, xerr=reach, color=style(peer)["color"], ecolor="0.3")
-    axes.set_xlabel("mean cost of a call in one worker, µs (lines: least and most of the rounds)")
-    return save(figure, "call_cost.svg")
-
-
-def style(peer: str) -> dict[str, Any]:
-    """Ours stands out, the yardstick and the floors stay behind, the rest have a colour each."""
-    if peer == OURS:
-        return {"color": "crimson", "linewidth": 3}
-    if peer == "FileHandler":
-        return {"color": "black", "linestyle": "--"}
-    if peer in FLOORS:
-        return {"color": "0.7", "linestyle": ":"}
-    rest = [name for name in GENERAL if name not in (OURS, "FileHandler", *FLOORS)]
-    return {"color": f"C{rest.index(peer) % 10}"}
