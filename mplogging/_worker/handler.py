@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Callable
 
 from .._delivery.direct import DirectWriter
+from .._file.handler import DatedFileHandler
 from .._records import dump_record
 from .._wire.drops import DropCount
 from .._wire.frames import (
@@ -56,6 +57,8 @@ class SessionHandler(logging.handlers.QueueHandler):
     """
 
     queue: Sender  # type: ignore[assignment]
+    makes_lines: bool
+    _file: DatedFileHandler | None
 
     def __init__(
         self, queue: Channel, config: Config, before: SessionHandler | None = None
