@@ -115,7 +115,25 @@ def rst(results: Results) -> str:
     """All peers: against FileHandler where no unit is given, else as they are."""
     note = "; ".join(f"{name} {value}" for name, value in results.environment.items())
     table = grid(results, by_throughput(results), COLUMNS)
-    return "\n".join([table, "", textwrap.fill(note, 99), *troubles(results)])
+    parts = [table, "", textwrap.fill(note, 99), "", *reached(results)]
+    if results.troubles:
+        parts += ["::", "", *(f"    {line.strip()}" for line in troubles(results))]
+    return "\n".join(parts).rstrip()
+
+
+def reached(results: Results) -> Iterator[str]:
+    """What is compared beside the table, mplogging's figure on the left."""
+    rows = [
+        [f"{value:.2f}", goal.what]
+        for goal in goals.GOALS
+        if (value := goal.reached(results)) is not None
+    ]
+    if rows:
+        rule = "  ".join("=" * max(map(len, column)) for column in zip(*rows))
+        width = max(len(value) for value, _ in rows)
+        yield from [rule, *(f"{value.rjust(width)}  {what}" for value, what in rows), rule, ""]
+
+
 
 
 def short(results: Results) -> str:

@@ -219,7 +219,7 @@ def test_my_lines_are_missing(why, tmp_path):
 
 def test_what_is_shown_of_the_console_and_the_format(tmp_path):
     """The defaults that the first screen tells."""
-    form = re.search(r"\*\*The format\*\* is ``(.*)``", PAGES["README.rst"])[1]
+    form = re.search(r"^  ``(%\(asctime\)s.*)`` by default", PAGES["README.rst"], re.MULTILINE)[1]
     done = run(
         "import logging, mplogging\n"
         "logging.basicConfig()\n"
