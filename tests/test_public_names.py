@@ -32,7 +32,7 @@ MEMBERS = {
     "DatedFileHandler": "activeFilename fileno formatter late lost open terminator waiting",
     "Entry": "created fields id levelname levelno message",
     "LogReader": "close cursor files",
-    "LogSession": "activeFilename address flush initializer setLevel start stats stop wrap",
+    "LogSession": "activeFilename address dump flush initializer setLevel start stats stop wrap",
     "Missed": "bytes path why",
     "QueueHandler": "listener",
     "QueueListener": "stopTimeout",
