@@ -21,6 +21,10 @@ _LINE = re.compile(
     r"(?P<level>[A-Z]+) [^:]+: (?P<name>\S+) (?P<number>\d+) (?P<size>\d+) (?P<fill>x*)\."
 )
 _OWN = re.compile(r"WARNING [^:]+: .*")
+_DEATH = re.compile(r"(WARNING|ERROR) [^:]+: .+ \(pid \d+\) ended (by|with|without) .+")
+_TRACE = re.compile(
+    r"Fatal Python error: .+|(Current t|T)hread 0x.+|Extension modules: .+|  (File .+|\.\.\.)"
+)
 _count = itertools.count()
 
 
@@ -65,6 +69,7 @@ class Found(NamedTuple):
     entries: dict[str, list[Entry]]  # by ledger, in the order of the files
     warnings: list[str]  # lines of mplogging's own
     others: list[str]  # lines that nobody logged: torn ones
+    deaths: list[str]  # the lines that tell of one
 
     def records(self) -> int:
         return sum(map(len, self.entries.values()))
@@ -92,21 +97,27 @@ def all_have(directory: Path, writers: int, records: int) -> bool:
 
 def find(directory: Path) -> Found:
     """Read every file of the log, but nothing of a journal beside it."""
-    found = Found({}, [], [])
+    found = Found({}, [], [], [])
     for path in sorted((directory / LOGS).iterdir()):
         if path.is_dir():
             continue
         text = path.read_text()
         assert not text or text.endswith("\n"), f"{path} ends with half a line"
+        is_trace = False
         for line in text.splitlines():
             match = _LINE.fullmatch(line)
             if match and len(match["fill"]) == int(match["size"]):
                 entry = Entry(match["level"], int(match["number"]))
                 found.entries.setdefault(match["name"], []).append(entry)
+            elif _DEATH.fullmatch(line):
+                found.deaths.append(line)
+            elif is_trace and _TRACE.fullmatch(line):
+                continue  # of the death before it
             elif _OWN.fullmatch(line):
                 found.warnings.append(line)
             else:
                 found.others.append(line)
+            is_trace = _DEATH.fullmatch(line) is not None
     return found
 
 

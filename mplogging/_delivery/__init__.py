@@ -5,6 +5,7 @@
 
     direct.DirectWriter: the same from the process that logs, once nobody reads any more
     recovery: the same for a session whose processes are all dead
+    deaths: what is said of one that has died
 
 Rules of this wing:
 - Nothing in a message stops the delivery: what goes wrong is counted and told once.

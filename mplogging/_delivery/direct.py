@@ -19,6 +19,7 @@ from .._file.unwritten import Failed
 from .._wire.frames import LINE, RECORD, Batch, Message, split_record
 from .._wire.place import Place
 from .._wire.writer import JournalWriter, Unsent
+from .deaths import tell_of_the_dead
 from .delivery import Delivery, LastResort
 from .reading import Reader
 
@@ -99,6 +100,11 @@ class DirectWriter:
                 self._retry_due = 0.0
         return True
 
+    def tell_of_the_dead(self) -> None:
+        """At the end of the last process: who has died since the session's own has."""
+        if self._place is not None:
+            tell_of_the_dead(self._place, self._delivery)
+
     def wait(self, timeout: float | None = None) -> None:
         """There is always room."""
 
@@ -149,6 +155,7 @@ class DirectWriter:
             reader.read_up_to(reader.targets())
             reader.end()
             reader.read_up_to(reader.targets())
+            tell_of_the_dead(place, self._delivery)
             return reader.unread() == 0
         finally:
             reader.close()

@@ -24,6 +24,7 @@ from .._wire.place import Place, is_open_here
 from .._wire.processes import this_process
 from .._wire.where import boot_id, is_shared_with_other_machines
 from .crashes import mend_note
+from .deaths import tell_of_the_dead
 from .delivery import Delivery
 from .reading import Reader
 
@@ -182,6 +183,8 @@ def _recover(
             reader.close()
         for pid, dropped in read_drops(place):
             delivery.settle_drops(pid, dropped)
+        if not has_crashed:  # with the machine, they all have
+            tell_of_the_dead(place, delivery, are_all_gone=True)
         if records:
             delivery.warn(
                 "%d records were recovered that a session had left in %s when it was killed%s",

@@ -9,6 +9,7 @@ from .._errors import ConfigError
 from .._levels import check_level
 from .._numbers import is_whole
 from .._watch.exceptions import UncaughtExceptions
+from .._watch.presence import ReportDeaths
 from .._watch.recorder import FlightRecorder
 from .._worker.companions import Companion
 
@@ -16,7 +17,11 @@ _MOST_RECORDS = 10_000  # 20 MB on the disk, for each process
 
 
 def companions(
-    *, captures_exceptions: bool, flight_recorder: int, recorder_level: int | str
+    *,
+    captures_exceptions: bool,
+    reports_deaths: bool,
+    flight_recorder: int,
+    recorder_level: int | str,
 ) -> Iterator[Companion]:
     """In the order in which they begin; the last one ends first.
 
@@ -31,6 +36,8 @@ def companions(
             "flightRecorder must be a number of records, 0 for none and"
             f" {_MOST_RECORDS} at most, got {flight_recorder!r}"
         )
+    if reports_deaths:
+        yield ReportDeaths()
     if flight_recorder:
         yield FlightRecorder(flight_recorder, level)
     if captures_exceptions:

@@ -66,6 +66,11 @@ class SessionJournal:
         """Path of the bell, "" if there is none."""
         return self._bell.path
 
+    @property
+    def places(self) -> list[Place]:
+        """Its directory, and before it those that were removed underneath."""
+        return self._places[:]
+
     def source(self) -> JournalSource:
         """What reads it, once the channel has its sender."""
         source = JournalSource(

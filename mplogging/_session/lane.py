@@ -17,6 +17,7 @@ from .._delivery.delivery import Delivery
 from .._delivery.sidelines import Sideline
 from .._file.handler import DatedFileHandler
 from .._levels import NEVER, Levels
+from .._wire.place import Place
 from .._wire.processes import this_process
 from .._wire.requests import Request
 from .._worker.channels import Channel, QueueAddress, QueueChannel
@@ -138,6 +139,10 @@ class Lane:
         """Let the listener not wait any longer."""
         if self._journal is not None and self.listener is not None:
             self.listener.queue.wake()
+
+    def places(self) -> Sequence[Place]:
+        """Where its journal stands, none over a queue."""
+        return () if self._journal is None else self._journal.places
 
     def requests(self) -> Iterator[Request]:
         """What other processes ask for at present."""

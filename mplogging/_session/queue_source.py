@@ -23,6 +23,7 @@ _FIELD_TYPES: tuple[Any, ...] = (int, int, (int, float), bytes)  # of a `Message
 class QueueSource:
     """Messages out of a queue."""
 
+    sleep_seconds = 0.0  # it has a rhythm of its own
     _MOST = 1000
     _MOST_FAILURES = 100  # in a row: it is the queue then, and no item
 

@@ -20,6 +20,7 @@ from .._errors import ConfigError, MPLoggingWarning, SessionClosedError, Session
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
 from .._limit import take_all_held
+from .._watch.deaths import SLEEP_SECONDS, DeathWatch
 from .._watch.recorder import Recorder
 from .._wire.requests import Request
 from .._worker.attaching import (
@@ -76,6 +77,7 @@ class Run:
         self._factory = FactoryPickle()
         self._levels: SessionLevels | None = None
         self._attachment: Attachment | None = None
+        self._deaths: DeathWatch | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._was_set_up_anew = False
         self._is_settled = False  # all has been told that there was to tell at its end
@@ -223,6 +225,7 @@ class Run:
         self._levels = SessionLevels(attachment.steering, invitation.renew, self._wake)
         self._asked = Asked(self._levels, self.recorder, self._requests)
         self._watch_levels(outputs, invitation)
+        self._watch_deaths()
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
         # For a child of `multiprocessing`, which does not run `atexit`.
@@ -280,6 +283,20 @@ class Run:
         if watch.has_changed():
             invitation.renew()
         self._tell_news()
+        if self._deaths is not None:
+            self._deaths.see_to()
+
+    def _watch_deaths(self) -> None:
+        main = self._lanes[0]
+        if not self._settings.reports_deaths:
+            return
+        listener = main.listener
+        assert listener is not None
+        deaths = DeathWatch(main.places, main.delivery, listener.queue.expect)
+        self._undo.push(deaths.end)
+        deaths.begin()
+        listener.queue.sleep_seconds = SLEEP_SECONDS
+        self._deaths = deaths
 
     def _requests(self) -> Iterator[Request]:
         for lane in self._lanes:
@@ -326,6 +343,8 @@ class Run:
         ended = [lane.end_listener(self._deadline) for lane in self._lanes]
         is_first = not self._is_settled
         if ended and ended[0] and is_first:
+            if self._deaths is not None:
+                self._deaths.finish()
             self._tell_news()
             for held in take_all_held():
                 self._lanes[0].delivery.tell(held)

@@ -75,6 +75,10 @@ class LogSession:
             formatter or filter that is not the standard library's may look at anything,
             and so may a record factory: where there is one, records have all fields. It is
             looked at when the session begins, and when a process is started.
+        reportDeaths: Log it, from logger `mplogging.deaths`, when a process of the session
+            ends by a signal (ERROR) or with a status other than 0 (WARNING), with the stacks
+            of its threads where it crashed. What the program ends on purpose, by
+            `Process.terminate` say, is not told. Over a queue, no death is.
         flightRecorder: So many records that are too low for the log are kept by each process,
             in a file that outlives it, and come into the log when it dies, when it logs at
             `flightRecorderLevel` or above, or by `dump`. 0, the default: none.
@@ -107,6 +111,7 @@ class LogSession:
         handlerOverflow: Overflow = "drop",
         journalDir: str | os.PathLike[str] | None = None,
         recordFields: RecordFields = "all",
+        reportDeaths: bool = True,
         flightRecorder: int = 0,
         flightRecorderLevel: int | str = "ERROR",
         **fileOptions: Unpack[FileOptions],

@@ -43,12 +43,13 @@ class Settings(NamedTuple):
     are_handlers_patient: bool
     journal_dir: str | None
     leaves_out_fields: bool  # that no handler shows
+    reports_deaths: bool  # where it can
     companions: tuple[Companion, ...] = ()  # what goes with each process
 
     @property
     def has_queue(self) -> bool:
         """True without a journal."""
-        return self.queue is not None or not hasattr(os, "mkfifo")
+        return _has_queue(self.queue)
 
     @property
     def is_file_all(self) -> bool:
@@ -76,6 +77,7 @@ def checked(
     handlerOverflow: str,
     journalDir: str | os.PathLike[str] | None,
     recordFields: str,
+    reportDeaths: bool,
     flightRecorder: int,
     flightRecorderLevel: int | str,
     fileOptions: Mapping[str, Any],
@@ -91,7 +93,8 @@ def checked(
             ' @mplogging.LogSession("logs/app.log")'
         )
     _check_switches(captureWarnings=captureWarnings, autoAttach=autoAttach,
-                    handleSignals=handleSignals, captureExceptions=captureExceptions)  # fmt: skip
+                    handleSignals=handleSignals, captureExceptions=captureExceptions,
+                    reportDeaths=reportDeaths)  # fmt: skip
     _check_choice("overflow", overflow, _OVERFLOW)
     _check_choice("handlerOverflow", handlerOverflow, _OVERFLOW)
     _check_choice("recordFields", recordFields, _RECORD_FIELDS)
@@ -125,6 +128,7 @@ def checked(
         drop_below = check_level("dropBelow", dropBelow)
     if level is None and filename is not None:
         level = logging.INFO
+    reports_deaths = reportDeaths and not _has_queue(queue)
     return Settings(
         file=file,
         owns_file=file is not None and file is not filename,
@@ -142,11 +146,16 @@ def checked(
         are_handlers_patient=handlerOverflow == "block",
         journal_dir=_checked_directory(journalDir),
         leaves_out_fields=recordFields == "needed",
+        reports_deaths=reports_deaths,
         companions=tuple(companions(
-            captures_exceptions=captureExceptions, flight_recorder=flightRecorder,
-            recorder_level=flightRecorderLevel,
+            captures_exceptions=captureExceptions, reports_deaths=reports_deaths,
+            flight_recorder=flightRecorder, recorder_level=flightRecorderLevel,
         )),  # fmt: skip
     )
+
+
+def _has_queue(queue: object) -> bool:
+    return queue is not None or not hasattr(os, "mkfifo")
 
 
 def _checked_directory(directory: str | os.PathLike[str] | None) -> str | None:

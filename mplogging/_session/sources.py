@@ -23,6 +23,8 @@ _DRAINING_SECONDS = 2.0
 class Source(Protocol):
     """Where messages come from, and what hands them on."""
 
+    sleep_seconds: float  # for which it may let the listener do nothing
+
     def turn(self) -> None:
         """Hand on what is there, or wait a moment for more."""
 
@@ -65,6 +67,7 @@ class JournalSource:
         self._readers: list[Reader] = []
         delivery.write_own = self._write_own
         self._awake_until = 0.0
+        self.sleep_seconds = _SLEEP_SECONDS  # at most
 
     def add(
         self, place: Place, writer: Callable[[], JournalWriter | None] = lambda: None
@@ -112,7 +115,7 @@ class JournalSource:
             reader.note.passed_over or reader.note.next != reader.note.segment
             for reader in self._readers
         )
-        return LOOK_SECONDS if is_troubled else _SLEEP_SECONDS
+        return LOOK_SECONDS if is_troubled else self.sleep_seconds
 
     def finish(self, deadline: Callable[[], float]) -> None:
         self._turn()  # which sees whose they are

@@ -5,6 +5,7 @@
           place: the private directory that segments, note and locks stand in
           note: how far its reader is; turnover: from one segment to the next
           bell: wakes the reader; drops: what a process had to drop
+          presence: who is there, and has died; last_record: when it made that
           requests: what another process wants of the session, and its answer
 
 Rules of this wing:

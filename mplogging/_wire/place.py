@@ -5,6 +5,7 @@
         journal-1, -2, …        the segments, to which every process appends
         config                  what a worker needs to know
         recovery                how to write the log when all are dead: JSON
+        process-4711-…          that process 4711 lives (`presence`)
         dropped-4711-…          what worker 4711 had to drop (`drops`)
         request-4711, answer-…  what process 4711 wants of the session (`requests`)
         ring-4711-…             what process 4711 has not logged (`_watch.rings`)

@@ -57,6 +57,15 @@ def is_exiting(pid: int) -> bool:
         return False
 
 
+def is_gone(pid: int) -> bool:
+    """True if no process of this number runs, whichever that is; one that is dead does not."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except (OSError, IndexError):
+        return not may_live(str(pid))
+
+
 def has_open(process: str, identity: tuple[int, int]) -> bool | None:
     """True if this process is seen to live, and to have a file of that identity open.
 

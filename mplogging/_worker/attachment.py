@@ -54,6 +54,8 @@ class Attachment:
         self._fields = RecordFields()
         self.steering = Steering()
         self.companions = Companions()
+        self.when_doing: Callable[[str], object] | None = None  # is told what `do` is
+        self._doing = ""
         # In the session's process: what a forked child is to have, and what no more.
         self.see_tree: Callable[[], Mapping[str, Branch]] | None = None
         self.served: Callable[[], Sequence[logging.Handler]] = list
@@ -205,6 +207,13 @@ class Attachment:
             self._old_factory = other._old_factory
         if other.tree is not None:
             other.tree.undo()
+
+    def do(self, what: str) -> str:
+        """A `@worker` function runs, or none ("") does; returns what did before."""
+        before, self._doing = self._doing, what
+        if self.when_doing is not None:
+            self.when_doing(what)
+        return before
 
     # -- the end --------------------------------------------------------------------------
 

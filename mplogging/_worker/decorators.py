@@ -112,14 +112,20 @@ class Worker(Generic[_Result]):
         self._function = function
         self._logger = logger
         self._level = level
+        self._told = f"{self.__module__}.{self.__qualname__}"  # type: ignore[attr-defined]
 
     def __call__(self, *args: Any, **kwargs: Any) -> _Result:
+        attachment = attached()
+        before = "" if attachment is None else attachment.do(self._told)
         try:
             return self._function(*args, **kwargs)
         except Exception as error:
             if attached() is not None:
                 self._log(error)
             raise
+        finally:
+            if attachment is not None:
+                attachment.do(before)
 
     def _log(self, error: Exception) -> None:
         # Once, however many decorated functions it passes through.

@@ -7,7 +7,7 @@ import os
 
 import fault_jobs
 import pytest
-from conftest import needs_proc
+from conftest import eventually, needs_proc
 from ledgers import LOGS, find, prepare
 from leftovers import open_descriptors
 
@@ -35,6 +35,7 @@ def short_processes(directory, processes: int) -> None:
         fork_one(directory)
         assert session.flush()
         gc.collect()
+        eventually(lambda: processes_in(session.address) == 1)
         before, files = open_descriptors(), sorted(os.listdir(session.address))
         resident = resident_bytes()
         for _ in range(processes):
@@ -42,11 +43,15 @@ def short_processes(directory, processes: int) -> None:
         assert session.flush()
         gc.collect()
         assert open_descriptors() == before
-        assert sorted(os.listdir(session.address)) == files
+        eventually(lambda: sorted(os.listdir(session.address)) == files)
         assert resident_bytes() - resident < MIB << 20
         assert session.stats().workers == processes + 1
     assert find(directory).others == ["one record"] * (processes + 1)
     assert os.listdir(directory / LOGS) == [os.path.basename(session.activeFilename)]
+
+
+def processes_in(place: str) -> int:
+    return sum(name.startswith("process-") for name in os.listdir(place))
 
 
 def fork_one(directory) -> None:

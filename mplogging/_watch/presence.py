@@ -1,0 +1,100 @@
+"""Lets each process of a session be seen to die: `reportDeaths`.
+
+    OwnPresence     a file with a lock, which says what is known of the process
+    traces          and gets what `faulthandler` writes
+    exits           says that it ends, where no exit handler runs
+    starts          and which processes the program itself is about to end
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+from multiprocessing.process import current_process
+from typing import Any
+
+from .._wire.presence import OwnPresence, mark_as_meant
+from .._worker.attaching import attached
+from .._worker.attachment import Attachment
+from .._worker.channels import JournalChannel
+from .._worker.companions import Escort
+from .._worker.packages import multiprocessing_utils
+from .exits import Exits
+from .starts import Starts
+from .traces import Traces
+
+
+class ReportDeaths:
+    """The companion."""
+
+    def begin(self) -> Escort:
+        attachment = attached()
+        assert attachment is not None
+        try:
+            return Watched(attachment)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            return Unwatched()  # the program needs its descriptors for something else
+
+
+class Unwatched:
+    """This process is not."""
+
+    def end(self) -> None:
+        """It leaves, as it came."""
+
+    def disown(self) -> None:
+        """In a fork of it, too."""
+
+
+class Watched:
+    """This process is seen to die.
+
+    Raises:
+        OSError: It goes without: there is no descriptor left, say.
+    """
+
+    def __init__(self, attachment: Attachment) -> None:
+        channel = attachment.channel
+        assert isinstance(channel, JournalChannel)
+        place, is_sessions = channel.place, attachment.session_pid == os.getpid()
+        name = current_process().name
+        self._attachment = attachment
+        self._presence = presence = OwnPresence(place, name, is_sessions)
+        self._traces = Traces(presence.descriptor)
+        self._exits = Exits(presence)
+        self._starts = None if is_sessions else Starts(lambda pid: mark_as_meant(place, pid))
+        self._exits.begin()
+        if self._starts is not None:  # the session's own has another, see `deaths`
+            self._starts.begin()
+        attachment.when_doing = presence.do
+        for util in multiprocessing_utils():
+            util.register_after_fork(self, functools.partial(_rename, util))
+
+    def rename(self, name: str) -> None:
+        """It has got its name."""
+        self._presence.rename(name)
+
+    def end(self) -> None:
+        self._put_back()
+        self._presence.leave()
+        self._presence.close()
+
+    def disown(self) -> None:
+        self._put_back()
+        self._presence.close()
+
+    def _put_back(self) -> None:
+        self._attachment.when_doing = None
+        if self._starts is not None:
+            self._starts.end()
+        self._exits.end()
+        self._traces.end()
+
+
+def _rename(util: Any, watched: Watched) -> None:
+    package = util.__name__.rpartition(".")[0]
+    watched.rename(sys.modules[f"{package}.process"].current_process().name)

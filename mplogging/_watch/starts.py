@@ -1,0 +1,122 @@
+"""Processes that this one starts: how they end, and whether the program itself ends them.
+
+`Process.start` is replaced until the end, and the `terminate` and `kill` of the object that
+it makes (`Process._popen`): all of multiprocessing's own pools and executors go that way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import select
+import sys
+import weakref
+from typing import Any, Callable
+
+from .._worker.packages import FORKED_PACKAGES
+
+_WAYS = ("terminate", "kill", "interrupt")
+_MEANT = "_mplogging_meant"
+
+
+class Starts:
+    """Of this process.
+
+    Args:
+        tell: Gets the pid of one that the program is about to end.
+        is_keeping: Keep how they end.
+
+    Attributes:
+        ends: Of each that was started, by pid: the attributes of its `_popen`. They outlive
+            that object, and keep no descriptor of it open.
+    """
+
+    def __init__(self, tell: Callable[[int], object], is_keeping: bool = False) -> None:
+        self._tell = tell
+        self._is_keeping = is_keeping
+        self._pid = os.getpid()
+        self._replaced: list[tuple[Any, str, Any, Any]] = []
+        self.ends: dict[int, dict[str, Any]] = {}
+
+    def begin(self) -> None:
+        """From now on."""
+        for package in ("multiprocessing", *FORKED_PACKAGES):
+            kind: Any = getattr(sys.modules.get(f"{package}.process"), "BaseProcess", None)
+            if hasattr(kind, "start"):
+                self._replace(kind, "start", self._start_of(kind.start))
+
+    def end(self) -> None:
+        """No more."""
+        self._pid = -1  # where another has replaced ours, it stays
+        while self._replaced:
+            owner, name, real, ours = self._replaced.pop()
+            if getattr(owner, name) is ours:
+                setattr(owner, name, real)
+
+    def returncode(self, pid: int) -> int | None:
+        """How this one ended, if the program knows."""
+        code: int | None = self.ends.get(pid, {}).get("returncode")
+        return code
+
+    def is_meant(self, pid: int) -> bool:
+        """True if the program has ended this one."""
+        return _MEANT in self.ends.get(pid, ())
+
+    def _replace(self, owner: Any, name: str, ours: Any) -> None:
+        self._replaced.append((owner, name, getattr(owner, name), ours))
+        setattr(owner, name, ours)
+
+    def _start_of(self, real: Callable[[Any], None]) -> Callable[[Any], None]:
+        @functools.wraps(real)
+        def start(process: Any) -> None:
+            real(process)
+            if self._pid == os.getpid():
+                with contextlib.suppress(Exception):
+                    self._note(process)
+
+        return start
+
+    def _note(self, process: Any) -> None:
+        popen = process._popen
+        for way in _WAYS:
+            if hasattr(popen, way):
+                vars(popen)[way] = functools.partial(self._stop, weakref.ref(popen), way)
+        if self._is_keeping:
+            self.ends[popen.pid] = vars(popen)
+        self._note_loky(type(process).__module__)
+
+    def _stop(self, popen_of: Callable[[], Any], way: str, *args: Any) -> Any:
+        popen = popen_of()
+        self._mean(popen)
+        return getattr(type(popen), way)(popen, *args)
+
+    def _mean(self, popen: Any) -> None:
+        """The program ends this one; one that is dead by now has died by itself."""
+        with contextlib.suppress(Exception):
+            if popen.returncode is None and not _is_readable(popen.sentinel):
+                vars(popen)[_MEANT] = True
+                self._tell(popen.pid)
+
+    def _note_loky(self, module: str) -> None:
+        """loky's executors (joblib has a copy) kill the workers that they want no more."""
+        package, _, rest = module.partition(".backend.")
+        executor = sys.modules.get(f"{package}.process_executor") if rest else None
+        real = getattr(executor, "kill_process_tree", None)
+        if real is None or any(owner is executor for owner, *_ in self._replaced):
+            return
+
+        @functools.wraps(real)
+        def kill_process_tree(process: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._pid == os.getpid():
+                self._mean(process._popen)
+            return real(process, *args, **kwargs)
+
+        self._replace(executor, "kill_process_tree", kill_process_tree)
+
+
+def _is_readable(descriptor: int) -> bool:
+    """True of the sentinel of a process that is dead."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

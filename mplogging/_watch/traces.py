@@ -1,0 +1,39 @@
+"""Crash traces: what `faulthandler` writes, unless the program has it write elsewhere."""
+
+from __future__ import annotations
+
+import faulthandler
+from typing import Any
+
+
+class Traces:
+    """Of this process.
+
+    Args:
+        descriptor: Where they go.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._is_ours = not faulthandler.is_enabled()
+        self._enable: Any = faulthandler.enable
+        if self._is_ours:
+            self._enable(descriptor)
+            _set_enable(self._enabled)
+
+    def end(self) -> None:
+        """No more."""
+        if faulthandler.enable == self._enabled:
+            _set_enable(self._enable)
+        if self._is_ours:
+            self._is_ours = False
+            faulthandler.disable()
+
+    def _enabled(self, *args: Any, **kwargs: Any) -> Any:
+        """The program wants them elsewhere meanwhile: they are its own from now on."""
+        self._is_ours = False
+        _set_enable(self._enable)
+        return self._enable(*args, **kwargs)
+
+
+def _set_enable(function: Any) -> None:
+    faulthandler.enable = function
