@@ -77,7 +77,7 @@ def run(context, *functions, count=1):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_in_processes(new_session, context, directory, capfd):
     """Of each kind one record with the traceback, and what was printed still is."""
-    with new_session():
+    with new_session(reportDeaths=False):
         assert run(context, *TOLD) == [1, 1, 0, 0, 0, 0, 3, 1]
     assert sorted(lines(directory)) == sorted(sum(TOLD.values(), []))
     for line, traceback in entries(directory):
@@ -92,7 +92,7 @@ def test_in_processes(new_session, context, directory, capfd):
 def test_in_processes_of_a_package(new_session, directory, package):
     """Those that `multiprocessing` has been forked into."""
     context = pytest.importorskip(package).get_context("spawn")
-    with new_session():
+    with new_session(reportDeaths=False):
         assert run(context, failing.raise_error) == [1]
     assert lines(directory) == TOLD[failing.raise_error]
 
