@@ -44,7 +44,7 @@ class DatedFileHandler(LineHandler):
 
     For one process or for any number of unrelated ones that share a log.
     Arguments named as in `logging.handlers.TimedRotatingFileHandler` mean what
-    they mean there, with the differences that the README lists.
+    they mean there, with the differences that mplogging/docs/handler.rst lists.
 
     Args:
         filename: The log's name, to which "." and the date are added, or a name
