@@ -38,13 +38,16 @@ class Raised(NamedTuple):
     is_context_hidden: bool
 
 
-def dump(exc_info: ExcInfo) -> bytes:
-    """What `load` takes. It never raises, whatever the exception's own methods do."""
+def dump(exc_info: ExcInfo) -> bytes | None:
+    """What `load` takes; None if there is no exception.
+
+    It never raises, whatever the exception's own methods do.
+    """
     if not (isinstance(exc_info, tuple) and len(exc_info) == 3):
-        return pickle.dumps(None)
+        return None
     _, error, traceback = exc_info
     if not isinstance(error, BaseException):
-        return pickle.dumps(())
+        return None
     found = _chain(error)
     numbers = {id(one): number for number, one in enumerate(found)}
     chain = [
@@ -59,10 +62,7 @@ def load(data: bytes) -> ExcInfo:
 
     An exception that does not come out of its pickle is one of a class that has its name.
     """
-    chain = pickle.loads(data)
-    if not chain:
-        return None if chain is None else (None, None, None)
-    raised = [Raised(*one) for one in chain]
+    raised = [Raised(*one) for one in pickle.loads(data)]
     errors = [_made(one) for one in raised]
     for error, one in zip(errors, raised):
         error.__cause__ = None if one.cause == _NONE else errors[one.cause]

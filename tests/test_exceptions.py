@@ -110,8 +110,7 @@ def test_a_chain_in_a_circle_and_one_without_end():
 
 def test_what_is_no_exception():
     """What logging takes all the same, and exceptions that are sore, or too large."""
-    assert load(dump((None, None, None))) == (None, None, None)
-    assert load(dump(True)) is None
+    assert dump((None, None, None)) is dump(True) is None
     kind, error, _ = load(dump(caught(Sore())))
     assert (kind.__name__, str(error)) == ("Sore", "<str() of the exception failed>")
     _, error, _ = load(dump(caught(ValueError("x" * 1_000_000))))

@@ -92,7 +92,7 @@ def test_same_text_in_the_reader(pattern, record):
     formatter = logging.Formatter(pattern)
     loaded = there_and_back(record)
     assert formatter.format(loaded) == formatter.format(record)
-    assert bool(loaded.exc_info) == bool(record.exc_info)
+    assert bool(loaded.exc_info) == bool(record.exc_info and record.exc_info[0])
     assert (loaded.msg, loaded.args or ()) == (record.msg, record.args)
 
 
