@@ -167,7 +167,7 @@ def mplog(
         if current_session() is None:
             session = LogSession(
                 tmp_path_factory.mktemp("mplog") / "log", level=logging.getLogger().level,
-                captureWarnings=False, handleSignals=False,
+                captureWarnings=False, captureExceptions=False, handleSignals=False,
             )  # fmt: skip
             stack.enter_context(session)
             give_way(session)
