@@ -47,6 +47,7 @@ class FileLock:
             one that has it for itself (`upgrade`, or a lock that isn't shared).
 
     Attributes:
+        is_shared: The same; `stay_alone` ends it.
         is_held_up: Someone has held the lock for longer than that. (`acquire`
             also says False where a file system knows no locks.)
     """
@@ -54,6 +55,7 @@ class FileLock:
     def __init__(self, timeout: float, is_shared: bool = False) -> None:
         self._timeout = timeout
         self._operation = _SHARED if is_shared else _EXCLUSIVE
+        self.is_shared = is_shared
         self.is_held_up = False
 
     def acquire(self, descriptor: int) -> bool:
@@ -76,6 +78,11 @@ class FileLock:
         except OSError as error:
             return self._wait(descriptor, _EXCLUSIVE, error)
         return True
+
+    def stay_alone(self) -> None:
+        """From the next time on, take it for ourselves."""
+        self._operation = _EXCLUSIVE
+        self.is_shared = False
 
     def release(self, descriptor: int) -> None:
         """Give up the lock, if it was taken."""

@@ -99,3 +99,7 @@ def test_shared_and_alone(tmp_path):
         second.release(two.fileno())
         assert first.acquire(one.fileno()) and not first.is_held_up
         first.release(one.fileno())
+        second.stay_alone()
+        assert second.acquire(two.fileno()) and not second.is_shared
+        assert not first.acquire(one.fileno())
+        second.release(two.fileno())

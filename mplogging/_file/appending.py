@@ -3,7 +3,9 @@
 Appending needs the lock only against those who change what is there already:
 `O_APPEND` keeps the writers apart among themselves, on a local file system. So
 they share it, which makes four programs on two cores a quarter faster than one
-after the other, and whoever cuts, seals or counts (`max_bytes`) has it alone.
+after the other, and whoever cuts or seals has it alone. So has who writes the last
+quarter of what `max_bytes` leaves room for: to grow to a size and no further is for
+one at a time to decide.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ LOOK_INTERVAL = 0.1
 # An append without the lock (its holder was stopped) may just be going on.
 _SETTLING = 0.01
 _UNOPENED, _UNKNOWN = -1, -2
+# So many writers may be in the midst of a write each when the last quarter of a file
+# begins, and yet have room in it.
+_MOST_WRITERS = 256
 
 
 # What is told of each write before it: the file, its end, and the chunks.
@@ -74,6 +79,8 @@ class AppendFile:
         self._lock = lock
         self._access = access
         self._max_bytes = max_bytes
+        self._shared_end = max_bytes * 3 // 4
+        self._shared_size = max_bytes // 4 // _MOST_WRITERS
         self.start, self.end = float(start), float(end)  # quicker to compare with than ints
         self._ended_by = ended_by
         self._sealed_after = sealed_after
@@ -112,8 +119,15 @@ class AppendFile:
                 end = self._mend(end, is_locked)
                 if self._half:
                     end, chunks = self._go_on(end, chunks)
-            fitting = self._fitting(chunks, end) if self._max_bytes else chunks
-            data = fitting[0] if len(fitting) == 1 else b"".join(fitting)
+            fitting = chunks
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            if self._max_bytes and (end > self._shared_end or len(data) > self._shared_size):
+                if lock.is_shared:
+                    lock.stay_alone()
+                    return self.append(chunks, announce)
+                fitting = self._fitting(chunks, end)
+                if fitting is not chunks:
+                    data = b"".join(fitting)
             if announce is not None and data:
                 announce(self, end, fitting)
             written = write(descriptor, data)

@@ -37,8 +37,7 @@ def made_series(
 ) -> FileSeries:
     """The files, and what a new one brings with it."""
     has_lock = bool(settings["lock"]) and IS_AVAILABLE
-    # To grow to a size and no further is for one at a time to decide.
-    is_shared = settings["lock"] != "exclusive" and not settings["maxBytes"]
+    is_shared = settings["lock"] != "exclusive"
     new_lock = functools.partial(FileLock, settings["lockTimeout"], is_shared)
     link = settings["symlink"]
     return FileSeries(

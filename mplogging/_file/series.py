@@ -131,9 +131,14 @@ class FileSeries:
         part = self._parts.pop(period)
         if is_full:
             # Other programs may be further on than the one that logs least, unless nothing
-            # has come to the directory since: to list it takes long where there are many.
+            # has come to the directory since, or just the next part: to list it takes long
+            # where there are many. (Who finds that part ended too, lists them then.)
             stamp = self._stamps.pop(period, None)
-            if stamp is None or stamp != self._stamp(period):
+            if (
+                stamp is None
+                or stamp != self._stamp(period)
+                and not os.path.exists(self._names.path(period, part + 1))
+            ):
                 part = max(part, self._names.last_part(period) - 1)
             self._parts[period] = self._unsealed(period, part + 1)
 

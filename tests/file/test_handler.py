@@ -277,6 +277,33 @@ def test_two_handlers_of_one_file(tmp_path, make):
     assert all(len(text) <= 1000 for text in files.values())
 
 
+def test_programs_that_fill_parts_together(tmp_path):
+    """They share a part's lock until it is nearly full, and yet none grows too large."""
+    tags, count, size = "abcd", 3000, 100_000
+    programs = [
+        start(
+            "write", filename=tmp_path / "app.log", tag=tag, count=count, created=NOON,
+            options={"utc": True, "maxBytes": size},
+        )
+        for tag in tags
+    ]  # fmt: skip
+    for program in programs:
+        program.stdout.readline()
+    for program in programs:
+        program.stdin.write("go\n")
+        program.stdin.flush()
+    for program in programs:
+        end(program)
+    files = texts(tmp_path)
+    assert all(len(text) <= size for text in files.values()), {n: len(files[n]) for n in files}
+    ordered = sorted(files, key=lambda name: (len(name), name))
+    lines = "".join(files[name] for name in ordered).splitlines()
+    for tag in tags:
+        numbers = [int(line.split()[2]) for line in lines if line.split()[1] == tag]
+        assert numbers == list(range(count)), tag
+    assert len(lines) == len(tags) * count
+
+
 def test_a_part_that_others_have_gone_on_from(tmp_path, make):
     """Whoever logs least does not bring back the parts in between, which are deleted."""
     handler = make(maxBytes=10)
