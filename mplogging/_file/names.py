@@ -115,6 +115,7 @@ class FileNames:
         )
         # The periods of names met, without what follows; and the zone in which they are so.
         self._known: tuple[Any, dict[str, Period | None]] = (None, {})
+        self._most_known = _MOST_REMEMBERED
 
     def path(self, period: Period, part: int = 0, compression: str = "") -> str:
         """The name of this period's file."""
@@ -128,7 +129,7 @@ class FileNames:
             return None
         stem, part, compression = match["stem"], match["part"], match["compression"]
         zone, periods = self._known
-        if zone is not clock.tzname or len(periods) >= _MOST_REMEMBERED:
+        if zone is not clock.tzname or len(periods) >= self._most_known:
             zone, periods = self._known = clock.tzname, {}
         try:
             period = periods[stem]
@@ -182,12 +183,14 @@ class FileNames:
                 for entry in _entries(directory)
                 if matches(entry.name) and entry.is_dir(follow_symlinks=False)
             ]
+        entries = [entry for directory in directories for entry in _entries(directory)]
+        # The next scan meets the same names, and one that is new takes many times as long.
+        self._most_known = max(_MOST_REMEMBERED, 2 * len(entries))
         found = []
-        for directory in directories:
-            for entry in _entries(directory):
-                file = self.parse(entry.path)
-                if file is not None and entry.is_file(follow_symlinks=False):
-                    found.append(file)
+        for entry in entries:
+            file = self.parse(entry.path)
+            if file is not None and entry.is_file(follow_symlinks=False):
+                found.append(file)
         return sorted(found)
 
 

@@ -346,3 +346,17 @@ def test_the_last_part(tmp_path: pathlib.Path) -> None:
     (tmp_path / "app.log.2026-11-24.16").mkdir()
     (tmp_path / "app.log.2026-11-24.17").symlink_to(tmp_path / "app.log.2026-11-24")
     assert names.last_part(period) == 10
+
+
+def test_a_scan_of_many_names_remembers_them(tmp_path, monkeypatch):
+    """However many there are: the next scan of the same directory asks the calendar nothing."""
+    monkeypatch.setattr("mplogging._file.names._MOST_REMEMBERED", 4)
+    for day in range(10, 30):
+        (tmp_path / f"app.log.2001-09-{day}").touch()
+    calendar = Calendar(utc=True)
+    names = FileNames(tmp_path / "app.log", calendar)
+    found = names.scan()
+    asked = []
+    monkeypatch.setattr(calendar, "period_labelled", asked.append)
+    assert names.scan() == found and len(found) == 20
+    assert asked == []
