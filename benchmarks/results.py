@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -64,6 +65,17 @@ class Results:
         ]
         whole = {"environment": self.environment, "values": values, "troubles": troubles}
         return json.dumps(whole, indent=1, ensure_ascii=False)
+
+    def save(self, path: Path) -> None:
+        """Write them there, beside the questions that stand there and that these leave out."""
+        whole = Results.load(path.read_text(encoding="utf-8")) if path.exists() else Results()
+        mine = {key.question for key in self.values} | {name for name, _, _ in self.troubles}
+        whole.environment.update(self.environment)
+        whole.values = {k: v for k, v in whole.values.items() if k.question not in mine}
+        whole.values.update(self.values)
+        whole.troubles = {k: v for k, v in whole.troubles.items() if k[0] not in mine}
+        whole.troubles.update(self.troubles)
+        path.write_text(whole.dump() + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, text: str) -> Results:
