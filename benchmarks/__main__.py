@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.refresh and not options.load:
         options.json = RESULTS
     if options.json:
-        options.json.write_text(results.dump() + "\n", encoding="utf-8")
+        results.save(options.json)
     if options.table:
         print("\n" + report.rst(results))
     written = pages.refresh(results) if options.refresh else []
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, metavar="N", help="default: 5")
     add("--seconds", type=float, default=0.4, help="how long a run logs; slow peers half of it")
     add("--only", action="append", default=[], metavar="Q/PEER", help="patterns; repeatable")
-    add("--json", type=Path, metavar="FILE", help="write the results there")
+    add("--json", type=Path, metavar="FILE", help="put the results there, beside other questions")
     add("--load", type=Path, metavar="FILE", help="take results from there, measure nothing")
     add("--table", action="store_true", help="print the rst table of all peers")
     add("--plot", action="store_true", help="write benchmarks/*.svg (needs matplotlib)")

@@ -277,3 +277,15 @@ class DatedFileHandler(PerProcess):
 class DatedFileHandlerUnlocked(DatedFileHandler):
     name = "mplogging.DatedFileHandler(lock=False)"
     options = {"lock": False}
+
+
+class DatedFileHandlerParts(DatedFileHandler):
+    """In the midst of a long day of small parts."""
+
+    name = "mplogging.DatedFileHandler(maxBytes=1 MiB), 3,000 parts"
+    options = {"maxBytes": 1 << 20}
+
+    def open(self) -> Any:
+        day = time.strftime("app.log.%Y-%m-%d")
+        for number in range(3_000):
+            (self.directory / f"{day}{f'.{number}' if number else ''}").touch()

@@ -15,6 +15,7 @@ from .launch import Outcome, launch
 from .peers import PEERS, YARDSTICK, installed
 from .results import Key, Results
 from .runner import IMPORT, ONE_BY_ONE, UNRELATED, Spec
+from .workload import quantile
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,26 @@ MEMORY = (
     Measure("worker peak", "MiB", of_worker("peak"), relative=False),
     Measure("worker growth", "MiB", of_worker("growth"), relative=False),
 )
+
+
+def of_all(key: str, share: float) -> Callable[[dict[str, Any]], float]:
+    """A quantile over the calls of all workers."""
+
+    def value(result: dict[str, Any]) -> float:
+        return quantile(sorted(x for each in result["workers"] for x in each[key]), share)
+
+    return value
+
+
+SHARES = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999))
+RESPONSE = tuple(
+    Measure(f"{what} {name}", "µs", of_all(key, share), relative=False)
+    for what, key in (("response", "responses"), ("its call", "calls"))
+    for name, share in SHARES
+)
+BURST = Measure(
+    "rate of the calls", "records/s", lambda r: total(r) / of_worker("loop")(r), more=True
+)
 LATENCY = tuple(
     Measure(f"latency {name}", "ms", of_worker(name), relative=False) for name in ("p50", "p99")
 )
@@ -77,6 +98,10 @@ class Case:
     timeout: float = 60
     peers: tuple[str, ...] | None = None
     """Fewer than the question's."""
+    lengths: float = 1.0
+    """How many times as long as other runs it lasts."""
+    cores: int | None = None
+    """Those that it may run on; without it all."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +117,7 @@ FLOORS = tuple(name for name in PEERS if name.startswith("floor"))
 ALONE = (
     "mplogging.DatedFileHandler",
     "mplogging.DatedFileHandler(lock=False)",
+    "mplogging.DatedFileHandler(maxBytes=1 MiB), 3,000 parts",
     "ConcurrentTimedRotatingFileHandler",
 )
 CONSOLE = "mplogging + console"
@@ -100,6 +126,18 @@ NO_FLOORS = tuple(name for name in GENERAL if name not in FLOORS)
 # Elsewhere, what starts the workers changes nothing once they have started.
 STARTED = (YARDSTICK, "QueueHandler + mp.Queue", "loguru", "logging-mp", "mplogging")
 SPEED = (RATE, CPU, PARENT_CPU)
+FEW = (YARDSTICK, "QueueHandler + mp.Queue", "concurrent-log-handler", "loguru", "mplogging",
+       'mplogging, recordFields="needed"')
+
+
+def cores() -> tuple[int, ...]:
+    """1, 2, 4, … of those that we may run on, and all; none where that can't be chosen."""
+    if not hasattr(os, "sched_setaffinity"):
+        return ()
+    most = len(os.sched_getaffinity(0))
+    return tuple(sorted({*(2**n for n in range(most.bit_length())), most}))
+
+
 
 QUESTIONS = (
     Question(
@@ -113,6 +151,33 @@ QUESTIONS = (
             Case("4 forkserver", "forkserver", 4, (RATE,), peers=STARTED),
         ),
         GENERAL,
+    ),
+    # A burst goes into queues and pipes, and what it takes to write it comes afterwards.
+    Question(
+        "burst",
+        (Case("4 fork, 500 each", "fork", 4, (BURST,), records=500),),
+        NO_FLOORS,
+    ),
+    Question(
+        "sustained",
+        (Case("4 fork", "fork", 4, (RATE,), quick=False, lengths=5),),
+        NO_FLOORS,
+        most_rounds=2,
+    ),
+    Question(
+        "response",
+        (Case("2 × 2,500 a second", "fork", 2, RESPONSE, "due", 5_000),),
+        (*NO_FLOORS, "floor: NullHandler"),
+        most_rounds=3,
+    ),
+    Question(
+        "cores",
+        tuple(
+            Case(f"4 fork on {count}", "fork", 4, (RATE,), quick=False, cores=count)
+            for count in cores()
+        ),
+        FEW,
+        most_rounds=3,
     ),
     Question("call", (Case("1 fork", "fork", 1, CALL, "timed"),), GENERAL),
     Question(
@@ -213,12 +278,13 @@ class Pace:
             return job.case.records
         rate = self.rates[job.peer]
         slow = rate < self.rates.get(YARDSTICK, rate) / 2
-        return max(500, int(rate * self.seconds / (2 if slow else 1) / job.case.workers))
+        seconds = self.seconds * job.case.lengths / (2 if slow else 1)
+        return max(500, int(rate * seconds / job.case.workers))
 
 
 def perform(job: Job, records: int) -> Outcome:
     case = job.case
-    spec = Spec(job.peer, case.start, case.workers, records, case.loop)
+    spec = Spec(job.peer, case.start, case.workers, records, case.loop, case.cores)
     outcome = launch(spec, case.timeout)
     outcome.result["workers_number"] = case.workers
     return outcome

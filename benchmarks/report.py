@@ -96,6 +96,7 @@ RATE = ("throughput, 4 workers", Key("throughput", "throughput", "4 fork", ""), 
 CALL = Key("call", "call mean", "1 fork", "")
 COLUMNS: tuple[tuple[str, Key, bool], ...] = (
     RATE,
+    ("records/s", RATE[1], False),
     ("one call", CALL, True),
     ("one call, µs", CALL, False),
     ("CPU a record", Key("throughput", "cpu", "4 fork", ""), True),
@@ -163,6 +164,8 @@ def summary(results: Results, key: Key, peer: str, relative: bool) -> str:
     if figure is None:
         return f"–{mark}"
     ratio = results.ratio(key, YARDSTICK) if relative else None
+    if ratio is None and figure.median >= 1000:
+        return f"{number(figure.median)}{mark}"
     return f"{figure.median if ratio is None else ratio:.2f}{mark}"
 
 

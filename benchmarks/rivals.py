@@ -162,3 +162,39 @@ class Logbook(Peer):
 
     def close(self) -> None:
         self.controller.stop()
+
+
+class Picologging(PerProcess):
+    """In C. Its 0.9.3 is for Python up to 3.12; on 3.11 it writes a broken time ("649448084"
+    for the milliseconds, random bytes for the rest), and None for the process' name."""
+
+    name = "picologging"
+    module = "picologging"
+    distribution = "picologging"
+    safe = False
+
+    def attach(self, token: Any) -> workload.Log:
+        return attached(module(self.module), self.path, encoding="utf-8")
+
+
+class LogXide(PerProcess):
+    """In Rust. 0.1.2 writes the message without its arguments and without the format."""
+
+    name = "LogXide"
+    module = "logxide"
+    distribution = "logxide"
+    safe = False
+
+    def attach(self, token: Any) -> workload.Log:
+        return attached(module(self.module).logging, self.path)
+
+
+def attached(library: Any, path: Path, **options: str) -> workload.Log:
+    """What offers the names of `logging`, set up as `logging` is."""
+    handler = library.FileHandler(str(path), **options)
+    handler.setFormatter(library.Formatter(workload.FORMAT))
+    root = library.getLogger()
+    root.setLevel(library.INFO)
+    root.addHandler(handler)
+    log: workload.Log = library.getLogger("bench").info
+    return log

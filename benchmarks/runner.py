@@ -54,6 +54,8 @@ class Spec:
     """By each worker."""
     loop: str
     """One of `workload.LOOPS`, or `ONE_BY_ONE`, or `IMPORT`."""
+    cores: int | None = None
+    """How many it may run on, if not all."""
 
 
 class Gate:
@@ -139,6 +141,8 @@ def make_workers(directory: Path, spec: Spec, peer: Peer, token: Any) -> list[Wo
 
 
 def run(directory: Path, spec: Spec) -> dict[str, Any]:
+    if spec.cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: spec.cores])
     peer = PEERS[spec.peer](directory / "logs")
     if spec.loop == IMPORT:
         return {"import": import_time(peer.module, peer.first_use), "faults": []}

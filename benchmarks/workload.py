@@ -20,10 +20,12 @@ TAIL = rb"worker (\d+) record (\d+) x{100}"
 LINE = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO \S+ \S+ " + TAIL
 
 LATENCY_PAUSE = 0.025
+# Seconds between two calls of a worker that are due.
+DUE_EVERY = 0.0004
 WARM_UP = 1000
 
 Log = Callable[..., Any]
-Figures = dict[str, float]
+Figures = dict[str, Any]
 
 
 # ------------------------------------------------------------------ the loops
@@ -88,11 +90,34 @@ def paced(log: Log, template: str, number: int, records: int, size: Callable[[],
     return {"p50": quantile(ordered, 0.5), "p99": quantile(ordered, 0.99)}
 
 
+def due(log: Log, template: str, number: int, records: int, size: Callable[[], int]) -> Figures:
+    """Log at a given rate: from when a call is due until it has returned, and from its begin.
+
+    A call that is held up makes those after it late, and they count as late: whoever
+    measures from a call's own begin only leaves out the waiting (coordinated omission).
+    """
+    clock, sleep = time.perf_counter, time.sleep
+    responses, calls = array("d"), array("d")
+    # Not all workers at the same moments.
+    first = clock() + 0.01 + number * DUE_EVERY / 2
+    for index in range(records):
+        moment = first + index * DUE_EVERY
+        while (ahead := moment - clock()) > 0:
+            sleep(ahead)
+        begun = clock()
+        log(template, number, index, TEXT)
+        ended = clock()
+        responses.append((ended - moment) * 1e6)
+        calls.append((ended - begun) * 1e6)
+    return {"responses": list(responses), "calls": list(calls)}
+
+
 LOOPS: dict[str, Callable[[Log, str, int, int, Callable[[], int]], Figures]] = {
     "plain": plain,
     "timed": timed,
     "growing": growing,
     "paced": paced,
+    "due": due,
 }
 
 
@@ -159,7 +184,7 @@ def check(paths: Iterable[Path], line: Pattern[bytes], workers: int, records: in
     seen = [bytearray(records) for _ in range(workers)]
     last = [-1] * workers
     torn = doubled = disordered = foreign = 0
-    for path in sorted(paths):
+    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):  # ".9", ".10"
         *lines, rest = path.read_bytes().split(b"\n")
         torn += bool(rest)
         for text in lines:
