@@ -21,6 +21,7 @@ from .._wire.place import Place
 from .._wire.writer import JournalWriter, Unsent
 from .deaths import tell_of_the_dead
 from .delivery import Delivery, LastResort
+from .output import bring_output
 from .reading import Reader
 
 # Seconds between two attempts to read what waits.
@@ -100,9 +101,11 @@ class DirectWriter:
                 self._retry_due = 0.0
         return True
 
-    def tell_of_the_dead(self) -> None:
-        """At the end of the last process: who has died since the session's own has."""
+    def bring_the_rest(self) -> None:
+        """The last process leaves: what others have written to their descriptors comes into
+        the log, and who has died since the session's own has."""
         if self._place is not None:
+            bring_output(self._place, self._delivery)
             tell_of_the_dead(self._place, self._delivery)
 
     def wait(self, timeout: float | None = None) -> None:

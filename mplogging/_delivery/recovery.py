@@ -26,6 +26,7 @@ from .._wire.where import boot_id, is_shared_with_other_machines
 from .crashes import mend_note
 from .deaths import tell_of_the_dead
 from .delivery import Delivery
+from .output import bring_output, count_output
 from .reading import Reader
 
 _VERSION = 2
@@ -172,7 +173,7 @@ def _recover(
         try:
             if is_trial:
                 reader.look()
-                return Recovery(place.path, left=reader.unread(), problem=_told(reader))
+                return Recovery(place.path, left=reader.unread(), problem=_told(reader, place))
             reader.take_up()
             while reader.turn():
                 pass
@@ -181,6 +182,7 @@ def _recover(
             reader.end()  # for one who attaches just now
         finally:
             reader.close()
+        records += bring_output(place, delivery)
         for pid, dropped in read_drops(place):
             delivery.settle_drops(pid, dropped)
         if not has_crashed:  # with the machine, they all have
@@ -198,8 +200,8 @@ def _recover(
         return Recovery(place.path, records, left, doubtful)
 
 
-def _told(reader: Reader) -> str:
-    count = reader.count_unread()
+def _told(reader: Reader, place: Place) -> str:
+    count = reader.count_unread() + count_output(place)
     return f"{count} records to recover" if count else "nothing to recover"
 
 

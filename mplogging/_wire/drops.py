@@ -49,7 +49,7 @@ class Dropped(NamedTuple):
         )
 
 
-_NONE = Dropped(0, 0.0, 0.0, False, "")
+NOTHING = Dropped(0, 0.0, 0.0, False, "")
 
 
 class DropCount:
@@ -68,7 +68,7 @@ class DropCount:
         self._descriptor, self._identity = -1, (0, 0)
         self._news: deque[Dropped] = deque()
         self._lock = Lock()  # for the counts, and is never waited for
-        self._all = self._unreported = _NONE
+        self._all = self._unreported = NOTHING
 
     def add(self, created: float, is_refused: bool, process_name: str) -> None:
         """Count a dropped record; never waits."""
@@ -82,7 +82,7 @@ class DropCount:
             try:
                 if self._unreported.records:
                     yield self._unreported
-                    self._unreported = _NONE
+                    self._unreported = NOTHING
             finally:
                 self._lock.release()
                 self._count_news()
@@ -119,6 +119,11 @@ class DropCount:
         self._descriptor = place.open_file(self._name, os.O_WRONLY | os.O_CREAT)
         status = os.fstat(self._descriptor)
         self._identity = status.st_dev, status.st_ino
+
+
+def write_drops(place: Place, pid: int, key: str, whole: Dropped) -> None:
+    """Say how much of what a process wrote was passed over by its reader, in all."""
+    place.replace(f"{_PREFIX}{pid}-{key}", whole.dump())
 
 
 def read_drops(place: Place) -> Iterator[tuple[int, Dropped]]:

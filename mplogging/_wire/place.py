@@ -9,6 +9,7 @@
         dropped-4711-…          what worker 4711 had to drop (`drops`)
         request-4711, answer-…  what process 4711 wants of the session (`requests`)
         ring-4711-…             what process 4711 has not logged (`_watch.rings`)
+        output-4711-…, stdout-… what process 4711 has written to its descriptors (`output`)
 
 It is checked when it is entered, and reached through its descriptor from then on, so
 that nobody can put another in its place. Its note is opened once in a process, for the
@@ -191,6 +192,10 @@ class Place(Locks):
     def names(self) -> list[str]:
         """The files within."""
         return os.listdir(self._descriptor)
+
+    def status(self, name: str) -> os.stat_result:
+        """Size, times and so on of one of them."""
+        return os.stat(name, dir_fd=self._descriptor)
 
     def unlink(self, name: str) -> None:
         """Remove one of them."""

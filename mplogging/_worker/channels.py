@@ -196,7 +196,7 @@ class JournalChannel:
             self.place.let_go()  # of two that leave at once, one finds the other gone
             # Once more: one who was killed meanwhile may have appended at the very last.
             if is_all_read and not self.place.is_held() and writer.take_over():
-                writer.tell_of_the_dead()
+                writer.bring_the_rest()
                 self._bell.remove()  # the last one does that
                 self.place.remove()
 
