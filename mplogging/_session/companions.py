@@ -9,6 +9,7 @@ from .._errors import ConfigError
 from .._levels import check_level
 from .._numbers import is_whole
 from .._watch.exceptions import UncaughtExceptions
+from .._watch.output import WorkerOutput
 from .._watch.presence import ReportDeaths
 from .._watch.recorder import FlightRecorder
 from .._worker.companions import Companion
@@ -19,6 +20,7 @@ _MOST_RECORDS = 10_000  # 20 MB on the disk, for each process
 def companions(
     *,
     captures_exceptions: bool,
+    output_level: int | None,
     reports_deaths: bool,
     flight_recorder: int,
     recorder_level: int | str,
@@ -40,6 +42,8 @@ def companions(
         yield ReportDeaths()
     if flight_recorder:
         yield FlightRecorder(flight_recorder, level)
+    if output_level is not None:
+        yield WorkerOutput(output_level)
     if captures_exceptions:
         yield UncaughtExceptions()
 

@@ -11,6 +11,7 @@ import pickle
 from collections.abc import Iterator
 
 from .._delivery.delivery import Delivery
+from .._delivery.output import has_output
 from .._delivery.recovery import describe, recover
 from .._file.handler import DatedFileHandler
 from .._watch.dumps import recover_rings
@@ -103,6 +104,10 @@ class SessionJournal:
         for place in self._places:
             yield from requests(place)
 
+    def places(self) -> list[Place]:
+        """Where it is, and has been."""
+        return self._places[:]
+
     def drops(self) -> Iterator[tuple[int, Dropped]]:
         """What processes had to drop, by pid."""
         for place in self._places:
@@ -133,7 +138,7 @@ class SessionJournal:
             for path in bell_paths(place):
                 remove_bell(path)  # first: the directory alone tells of it
             is_held = place.is_open() and place.is_held()  # first: then nobody appends any more
-            if not is_held and self._is_all_read():
+            if not is_held and self._is_all_read() and not has_output(place):
                 place.remove()
             place.close()
             self._places.pop()

@@ -148,6 +148,10 @@ class Lane:
         """What other processes ask for at present."""
         return iter(()) if self._journal is None else self._journal.requests()
 
+    def places(self) -> list[Place]:
+        """Where its journal is, and has been."""
+        return [] if self._journal is None else self._journal.places()
+
     # -- the end ----------------------------------------------------------------------------
 
     def end_listener(self, deadline: float) -> bool:

@@ -211,6 +211,7 @@ class Run:
         )  # fmt: skip
         attachment.renew = invitation.renew
         attachment.served = self._served
+        attachment.places = main.places
         attachment.see_tree = invitation.see_tree
         push(attachment.close)
         push(self._stop_listeners)

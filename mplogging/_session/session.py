@@ -52,6 +52,9 @@ class LogSession:
         captureExceptions: Log exceptions that nobody catches, with the traceback, in the
             process where they happen, by logger `mplogging.exceptions`: of main and of
             `Process.run` as CRITICAL, of threads and of `__del__` as ERROR.
+        captureOutput: Log what workers, and programs that they start, write to their
+            descriptors 1 and 2, line by line, by loggers `stdout` and `stderr`. True is
+            level INFO; or a level, by number or name.
         overflow: What a log call does while `bufferBytes` of the journal are not yet
             written, because their reader is slow. "block": it waits; "drop": its
             record is dropped, counted, and the count is logged.
@@ -101,6 +104,7 @@ class LogSession:
         console: bool | int | str | None = None,
         captureWarnings: bool = True,
         captureExceptions: bool = True,
+        captureOutput: bool | int | str = False,
         overflow: Overflow = "block",
         dropBelow: int | str | None = None,
         queue: Any = None,

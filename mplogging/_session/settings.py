@@ -67,6 +67,7 @@ def checked(
     console: bool | int | str | None,
     captureWarnings: bool,
     captureExceptions: bool,
+    captureOutput: bool | int | str,
     overflow: str,
     dropBelow: int | str | None,
     queue: Any,
@@ -150,12 +151,23 @@ def checked(
         companions=tuple(companions(
             captures_exceptions=captureExceptions, reports_deaths=reports_deaths,
             flight_recorder=flightRecorder, recorder_level=flightRecorderLevel,
+            output_level=_output_level(captureOutput, queue),
         )),  # fmt: skip
     )
 
 
 def _has_queue(queue: object) -> bool:
     return queue is not None or not hasattr(os, "mkfifo")
+
+
+def _output_level(output: bool | int | str, queue: Any) -> int | None:
+    if output is False:
+        return None
+    if _has_queue(queue):
+        raise ConfigError(
+            f"captureOutput={output!r} needs the journal: leave queue away, which is {queue!r}"
+        )
+    return logging.INFO if output is True else check_level("captureOutput", output)
 
 
 def _checked_directory(directory: str | os.PathLike[str] | None) -> str | None:

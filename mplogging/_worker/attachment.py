@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, NamedTuple
 
 from .._unmade import set_up
+from .._wire.place import Place
 from .channels import Channel, QueueAddress
 from .companions import Companions
 from .config import Config
@@ -59,6 +60,7 @@ class Attachment:
         # In the session's process: what a forked child is to have, and what no more.
         self.see_tree: Callable[[], Mapping[str, Branch]] | None = None
         self.served: Callable[[], Sequence[logging.Handler]] = list
+        self.places: Callable[[], Sequence[Place]] = list  # of its first file
         self.branches: Mapping[str, Branch] | None = None  # as seen last, before a fork
         self.follows_forks = True  # do forked children belong to the session too?
         self.session_pid: int | None = None  # set where the session itself runs
