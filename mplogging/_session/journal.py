@@ -67,11 +67,6 @@ class SessionJournal:
         """Path of the bell, "" if there is none."""
         return self._bell.path
 
-    @property
-    def places(self) -> list[Place]:
-        """Its directory, and before it those that were removed underneath."""
-        return self._places[:]
-
     def source(self) -> JournalSource:
         """What reads it, once the channel has its sender."""
         source = JournalSource(
@@ -105,7 +100,7 @@ class SessionJournal:
             yield from requests(place)
 
     def places(self) -> list[Place]:
-        """Where it is, and has been."""
+        """Its directory, and before it those that were removed underneath."""
         return self._places[:]
 
     def drops(self) -> Iterator[tuple[int, Dropped]]:

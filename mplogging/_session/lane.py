@@ -140,16 +140,12 @@ class Lane:
         if self._journal is not None and self.listener is not None:
             self.listener.queue.wake()
 
-    def places(self) -> Sequence[Place]:
-        """Where its journal stands, none over a queue."""
-        return () if self._journal is None else self._journal.places
-
     def requests(self) -> Iterator[Request]:
         """What other processes ask for at present."""
         return iter(()) if self._journal is None else self._journal.requests()
 
     def places(self) -> list[Place]:
-        """Where its journal is, and has been."""
+        """Where its journal stands, and has stood; none over a queue."""
         return [] if self._journal is None else self._journal.places()
 
     # -- the end ----------------------------------------------------------------------------
