@@ -9,6 +9,7 @@
           ├ invitation  what processes that start find: where it is, and how things are
           │   ├ tree        named loggers as they are, for the other processes
           │   └ fields      of records, that no handler can show
+          ├ staying     on the root logger, which the program may set up anew
           ├ watching    levels that change, of loggers and handlers
           ├ steering    levels that it is told, for all processes; also by a command, asked
           ├ outputs     the file and the further handlers; formats, console, guests

@@ -23,11 +23,7 @@ from .._limit import take_all_held
 from .._watch.deaths import SLEEP_SECONDS, DeathWatch
 from .._watch.recorder import Recorder
 from .._wire.requests import Request
-from .._worker.attaching import (
-    attached,
-    set_attached,
-    warn_of_set_up,
-)
+from .._worker.attaching import attached, set_attached
 from .._worker.attachment import Attachment, End
 from .._worker.channels import QueueAddress
 from .._worker.factory import FactoryPickle
@@ -43,6 +39,7 @@ from .outputs import Outputs
 from .settings import Settings
 from .signals import Signals
 from .stats import SessionStats
+from .staying import stay
 from .steering import Change, SessionLevels
 from .tree import ProgramTree
 from .undo import Undo
@@ -79,7 +76,6 @@ class Run:
         self._attachment: Attachment | None = None
         self._deaths: DeathWatch | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
-        self._was_set_up_anew = False
         self._is_settled = False  # all has been told that there was to tell at its end
         self._unfinished: dict[str, int] = {}
         try:
@@ -114,8 +110,6 @@ class Run:
             self.is_ending = True  # it may have come before that was said
             self._undo.run(self._hasten)  # what it has left
             raise
-        if self._was_set_up_anew:
-            warn_of_set_up(stacklevel=4)
         if self._unfinished:
             left = (f"{name} still had {count}" for name, count in self._unfinished.items())
             warnings.warn(
@@ -321,6 +315,7 @@ class Run:
         staying = residents_among(logging.getLogger().handlers)
         attachment.install()
         logging.getLogger().handlers += staying
+        stay(attachment, self._undo)
         self._undo.push(tree.put_back)
         tree.route_files()
         if self._settings.level is not None:
@@ -332,7 +327,6 @@ class Run:
 
     def _detach(self, attachment: Attachment, previous: Attachment | None) -> None:
         if attached() is attachment:
-            self._was_set_up_anew = not attachment.is_in_place
             attachment.detach()
             set_attached(previous)
         elif attachment.is_in_place:  # it was not even attached

@@ -227,7 +227,7 @@ def _add_handler(handler: logging.Handler) -> None:
     the session writes to its file: all lines would come twice.
     """
     root = logging.getLogger()
-    if _attached is None or not _attached.is_in_place or not _attached.has_outlet(handler):
+    if _attached is None or not _attached.has_outlet(handler) or not _attached.gets_all:
         type(root).addHandler(root, handler)
     elif not any(handler is outlet for outlet in _attached.outlets):
         handler.close()

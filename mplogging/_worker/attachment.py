@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, NamedTuple
 
@@ -223,6 +224,11 @@ class Attachment:
     def is_in_place(self) -> bool:
         """False if logging has been set up anew meanwhile."""
         return self.handler in logging.getLogger().handlers
+
+    @property
+    def gets_all(self) -> bool:
+        """True if records of this process come here; in the session's own, they always do."""
+        return self.is_in_place or self.session_pid == os.getpid()
 
     def has_outlet(self, handler: logging.Handler) -> bool:
         """True if what comes to this handler comes to its file or stream by way of us too."""

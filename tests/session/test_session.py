@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import io
 import logging
+import logging.config
 import logging.handlers
 import multiprocessing
 import os
@@ -99,38 +100,88 @@ def test_leaving_restores_the_root_logger(new_session, directory):
     assert lines_in(directory)[:2] == ["written all the same", "uncaught exception"]
 
 
-def test_logging_set_up_within_the_session(new_session, directory):
-    """What this process logs from then on goes elsewhere: that is said, and put back."""
+SET_UPS = {
+    "basicConfig": lambda other: logging.basicConfig(force=True, handlers=[other]),
+    "dictConfig": lambda other: logging.config.dictConfig({
+        "version": 1, "disable_existing_loggers": False,
+        "handlers": {"other": {"()": lambda: other}}, "root": {"handlers": ["other"]},
+    }),
+    "assigned": lambda other: setattr(logging.getLogger(), "handlers", [other]),
+    "cleared": lambda other: logging.getLogger().handlers.clear() or _add_if_none(other),
+}  # fmt: skip
+
+
+def _add_if_none(handler):
+    if not logging.getLogger().hasHandlers():
+        logging.getLogger().addHandler(handler)
+
+
+@pytest.mark.parametrize("set_up", SET_UPS.values(), ids=SET_UPS)
+def test_logging_set_up_within_the_session(
+    new_session, directory, no_other_handlers, context, set_up
+):
+    """That stands beside the session, which has each record once, and is put back."""
     root = logging.getLogger()
-    before = root.handlers[:]
-    session = new_session().start()
-    logging.info("first")
-    logging.basicConfig(force=True, handlers=[logging.NullHandler()])
-    logging.info("second")
-    with pytest.warns(mplogging.MPLoggingWarning, match="set up anew") as caught:
-        session.stop()
-    assert caught[0].filename == __file__
-    assert root.handlers == before
-    assert [line.split()[-1] for line in lines_in(directory)] == ["first"]
+    before, parent = root.handlers[:], root.parent
+    other = Keeping()
+    with new_session():
+        logging.info("first")
+        for number in range(2):  # a second time finds what the first has left
+            set_up(other)
+            logging.getLogger("a.b").info("then %d", number)
+            process = context.Process(target=jobs.say, args=(number,))
+            process.start()
+            process.join()
+        logging.info("last")
+    assert (root.handlers, root.parent) == (before, parent)
+    assert lines_in(directory) == ["first", "then 0", "number 0", "then 1", "number 1", "last"]
+    assert other.messages == ["then 0", "then 1", "last"]
+
+
+def test_the_sessions_own_file_set_up_within_it(new_session, directory, no_other_handlers):
+    """Each line stands there once: the session writes it already."""
+    config = {
+        "version": 1,
+        "handlers": {
+            "file": {"class": "mplogging.DatedFileHandler", "filename": directory / "app.log"}
+        },
+        "root": {"handlers": ["file"]},
+    }
+    with new_session():
+        logging.config.dictConfig(config)
+        logging.info("once")
+    assert lines_in(directory) == ["once"]
+
+
+class Keeping(logging.Handler):
+    """Keeps the messages."""
+
+    def __init__(self):
+        super().__init__()
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
 
 
 def test_a_fork_after_logging_was_set_up_anew(directory):
-    """It is for the session's own process to warn, not for each child."""
+    """A child that is none of the session's has what was set up, and not the session."""
     program = """
 import logging, os, sys, mplogging
-with mplogging.LogSession(sys.argv[1], autoAttach=False):
-    logging.basicConfig(force=True)
+with mplogging.LogSession(sys.argv[1], autoAttach=False, format="%(message)s"):
+    logging.basicConfig(force=True, level="INFO", format="%(message)s")
     child = os.fork()
+    logging.info("child" if child == 0 else "parent")
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program, str(directory / "app.log")],
+        [sys.executable, "-W", "ignore", "-c", program, str(directory / "app.log")],
         capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert done.returncode == 0
-    assert done.stderr.count("set up anew") == 1
+    assert lines_in(directory) == ["parent"]
 
 
 def test_as_a_decorator(new_session, directory):
