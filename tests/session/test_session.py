@@ -142,6 +142,7 @@ def test_the_sessions_own_file_set_up_within_it(new_session, directory, no_other
     """Each line stands there once: the session writes it already."""
     config = {
         "version": 1,
+        "disable_existing_loggers": False,
         "handlers": {
             "file": {"class": "mplogging.DatedFileHandler", "filename": directory / "app.log"}
         },
