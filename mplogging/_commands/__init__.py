@@ -9,7 +9,10 @@
                                       reading, painting   what these two have in common
     python -m mplogging level …   ─ level    sets a level in all processes of a session
     python -m mplogging dump …    ─ dump     its flight recorders come into its log
-                                      finding  the session that is meant, asking  it
+                                      asking   a session for these two
+    python -m mplogging sessions  ─ sessions which sessions there are, and how they do
+    python -m mplogging top         redrawing   the same, again and again
+                                      finding, glimpse   all of them, for these four
     `arguments` says what each takes; `mplogging` is the same as `python -m mplogging`
 
 Rules of this wing:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from .demo import add_demo
 from .dump import add_dump
 from .level import add_level
+from .sessions import add_sessions
 from .stats import add_stats
 from .tail import add_tail
 
@@ -59,6 +60,7 @@ def parser(version: str) -> Parser:
     add_stats(commands)
     add_level(commands)
     add_dump(commands)
+    add_sessions(commands)
     return made
 
 

@@ -1,4 +1,4 @@
-"""The sessions of this user that run, found by what their processes have open.
+"""The sessions of this user, found by what their processes have open.
 
 Nothing needs to be registered, and so nothing can be stale. Without /proc, those are found
 that have their directory beside the log that is named, here, in `logs`, or where temporary
@@ -8,25 +8,49 @@ files are.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from .._errors import ConfigError, MPLoggingError
-from .._wire.place import Place, prefix
+from .._errors import ConfigError
+from .._wire.place import prefix
 from .._wire.where import leftovers, runtime_directories
-from .._worker.config import Config
+from .glimpse import RUNS, Glimpse, glimpse
 
 
 class Found(NamedTuple):
-    """One that runs."""
+    """One of them: what is seen of it."""
 
     address: str
-    pid: int  # of its own process
-    logs: tuple[str, ...]  # the root logger's first
-    bell: str
+    holders: Collection[int]  # the processes that are seen to have it open
+    journals: list[Glimpse]  # the root logger's first
+
+    @property
+    def pid(self) -> int:
+        """Of its own process."""
+        return int(self.journals[0].config.process.partition(" ")[0])
+
+    @property
+    def logs(self) -> list[str]:
+        """The root logger's first."""
+        return [one.log for one in self.journals if one.log]
+
+    @property
+    def bell(self) -> str:
+        """Path of its bell, "" if there is none."""
+        return self.journals[0].config.bell
+
+    @property
+    def state(self) -> str:
+        """What has become of it (see `glimpse`)."""
+        return self.journals[0].state
+
+    def is_meant_by(self, target: str) -> bool:
+        """True if its address, its process or one of its logs is that."""
+        if target.isdecimal():
+            return self.pid == int(target)
+        path = os.path.abspath(target)
+        return os.path.realpath(path) in map(os.path.realpath, (self.address, *self.logs))
 
     def __str__(self) -> str:
         return f"{self.address} (process {self.pid}, log {', '.join(self.logs) or 'none'})"
@@ -42,9 +66,9 @@ def the_session(target: str | None) -> Found:
     Raises:
         ConfigError: It is none, or could be several, which are named.
     """
-    beside = [] if target is None else [os.path.dirname(os.path.abspath(target))]
-    running = sessions(beside)
-    meant = [one for one in running if target is None or _is(one, target)]
+    targets = [] if target is None else [target]
+    running = [one for one in sessions(targets) if one.state == RUNS]
+    meant = [one for one in running if target is None or one.is_meant_by(target)]
     if len(meant) == 1:
         return meant[0]
     listed = "".join(f"\n  {one}" for one in meant or running)
@@ -56,34 +80,45 @@ def the_session(target: str | None) -> Found:
     raise ConfigError(f"{which}: give the address of one{listed}")
 
 
-def sessions(beside: Iterable[str]) -> list[Found]:
-    """All of this user's that can be found, among them those in these directories."""
-    places = {path: described for path in _paths(beside) if (described := _described(path))}
-    further = {lane for config, _ in places.values() for lane in config.lanes}
-    found = []
-    for path, (config, log) in places.items():
-        if path not in further:
-            logs = [log, *(places[lane][1] for lane in config.lanes if lane in places)]
-            pid = int(config.process.partition(" ")[0])
-            found.append(Found(path, pid, tuple(name for name in logs if name), config.bell))
-    return sorted(found)
+def sessions(targets: Iterable[str] = ()) -> list[Found]:
+    """All of this user's that can be found, the living and the dead.
+
+    Args:
+        targets: Names of logs; directories of sessions that stand beside them are looked at too.
+    """
+    holders = _holders()
+    beside = [os.path.dirname(os.path.abspath(target)) for target in targets]
+    seen = {}
+    for path in _paths(holders, beside):
+        one = glimpse(path, holders.get(path, ()))
+        if one is not None:
+            seen[path] = one
+    further = {lane for one in seen.values() for lane in one.config.lanes}
+    return [
+        Found(
+            path, holders.get(path, ()),
+            [seen[path], *(seen[lane] for lane in seen[path].config.lanes if lane in seen)],
+        )
+        for path in sorted(seen.keys() - further)
+    ]  # fmt: skip
 
 
-def _is(one: Found, target: str) -> bool:
-    if target.isdecimal():
-        return one.pid == int(target)
-    path = os.path.abspath(target)
-    return os.path.realpath(path) in map(os.path.realpath, (one.address, *one.logs))
-
-
-def _paths(beside: Iterable[str]) -> Iterator[str]:
+def _paths(known: Iterable[str], beside: Iterable[str]) -> Iterator[str]:
     """Where session directories are, each once."""
-    open_ones = (os.path.dirname(path) for path in _open_files() if _is_note(path))
     yield from dict.fromkeys([
-        *open_ones,
+        *known,
         *leftovers([*beside, os.path.abspath("."), os.path.abspath("logs")]),
         *leftovers(runtime_directories()),
     ])  # fmt: skip
+
+
+def _holders() -> dict[str, set[int]]:
+    """Session directories that processes have open into which this one can look."""
+    found: dict[str, set[int]] = {}
+    for pid, path in _open_files():
+        if _is_note(path):
+            found.setdefault(os.path.dirname(path), set()).add(pid)
+    return found
 
 
 def _is_note(path: str) -> bool:
@@ -91,12 +126,11 @@ def _is_note(path: str) -> bool:
     return name == "note" and os.path.basename(directory).startswith(prefix())
 
 
-def _open_files() -> Iterator[str]:
-    """Paths of what the processes have open into which this one can look."""
+def _open_files() -> Iterator[tuple[int, str]]:
     for pid in filter(str.isdecimal, _names("/proc")):
         for number in _names(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
-                yield os.readlink(f"/proc/{pid}/fd/{number}")
+                yield int(pid), os.readlink(f"/proc/{pid}/fd/{number}")
 
 
 def _names(directory: str) -> list[str]:
@@ -104,24 +138,3 @@ def _names(directory: str) -> list[str]:
         return os.listdir(directory)
     except OSError:
         return []
-
-
-def _described(path: str) -> tuple[Config, str] | None:
-    """A running session's configuration, and its log; None if it is over, or can't be read."""
-    try:
-        place = Place.open(path)
-    except MPLoggingError:
-        return None
-    try:
-        config = pickle.loads(place.read_config())
-        lives = place.is_open_in(config.process)
-        if lives is None:
-            lives = not place.is_reader_gone()
-        if not lives or place.read_head().is_over:
-            return None
-        file = json.loads(place.read_recovery())["file"]
-        return config, "" if file is None else str(file["filename"])
-    except Exception:  # just ending, or another version's
-        return None
-    finally:
-        place.close()

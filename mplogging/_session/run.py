@@ -37,6 +37,7 @@ from .invitation import Invitation
 from .lane import Lane
 from .outputs import Outputs
 from .settings import Settings
+from .showing import ShownFigures
 from .signals import Signals
 from .stats import SessionStats
 from .staying import stay
@@ -219,6 +220,7 @@ class Run:
         invitation.issue(self._undo)
         self._levels = SessionLevels(attachment.steering, invitation.renew, self._wake)
         self._asked = Asked(self._levels, self.recorder, self._requests)
+        self._shown = ShownFigures(self._lanes, outputs)
         self._watch_levels(outputs, invitation)
         self._watch_deaths()
         push(functools.partial(atexit.unregister, self._stop))
@@ -275,6 +277,7 @@ class Run:
         assert self._levels is not None
         self._levels.see_to()
         self._asked.see_to()
+        self._shown.see_to()
         if watch.has_changed():
             invitation.renew()
         self._tell_news()

@@ -9,6 +9,9 @@ descriptor of that file, so it is opened once.)
 from __future__ import annotations
 
 import errno
+import os
+import struct
+import sys
 from _thread import allocate_lock
 from time import monotonic, sleep
 
@@ -23,6 +26,8 @@ from .._errors import is_foreign
 _READER, _ATTACHED, _WRITERS = 1 << 32, (1 << 32) + 1, 1 << 33
 _PATIENCE = 1.0  # seconds
 _LOOKING = 0.1
+# What F_GETLK takes and gives, on Linux: type, whence, start, length, pid.
+_FLOCK = struct.Struct("hhqqi4x")
 
 
 class Locks:
@@ -86,9 +91,28 @@ class Locks:
         """True if another process writes to this segment."""
         return self._is_shared(_WRITERS + number)
 
+    def reader(self) -> int | None:
+        """The process that has the reader's lock, as the kernel tells without giving it to us.
+
+        0 for one of another pid namespace; None if no other process has it, or none can be
+        told. For who only looks on.
+        """
+        return self._holder(_READER)
+
+    def one_attached(self) -> int | None:
+        """The same of a process that is attached."""
+        return self._holder(_ATTACHED)
+
     def let_go(self) -> None:
         """Be attached no more."""
         self._unlock(_ATTACHED)
+
+    def _holder(self, byte: int) -> int | None:
+        if not sys.platform.startswith("linux"):
+            return None
+        wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+        kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(self._note, fcntl.F_GETLK, wanted))
+        return None if kind == fcntl.F_UNLCK else max(0, pid)
 
     def _try_lock(self, byte: int) -> bool:
         try:

@@ -7,6 +7,7 @@
         recovery                how to write the log when all are dead: JSON
         process-4711-…          that process 4711 lives (`presence`)
         dropped-4711-…          what worker 4711 had to drop (`drops`)
+        figures                 what the reader has done, for who looks on (`figures`)
         request-4711, answer-…  what process 4711 wants of the session (`requests`)
         ring-4711-…             what process 4711 has not logged (`_watch.rings`)
         output-4711-…, stdout-… what process 4711 has written to its descriptors (`output`)
