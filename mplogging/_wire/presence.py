@@ -16,6 +16,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+from time import monotonic
 from typing import NamedTuple
 
 try:
@@ -39,6 +40,7 @@ HEADER_BYTES = 512
 _RUNS, _LEFT, _TOLD = b"r", b"l", b"t"
 _UNKNOWN = -1
 _MOST_BYTES = 1 << 17  # of a trace
+_LOOK_SECONDS = 0.05  # as a writer does, who has to look for the same reason
 
 _own: set[str] = set()  # the names of this process's files
 
@@ -76,6 +78,7 @@ class OwnPresence:
 
     def __init__(self, place: Place, name: str, is_sessions: bool) -> None:
         self._place = place
+        self._is_ours, self._look_due = False, 0.0
         self._name = f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
         _own.add(self._name)  # first: from then on nobody here opens it
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
@@ -106,18 +109,25 @@ class OwnPresence:
 
     def do(self, doing: str) -> None:
         """Say what it is doing from now on, "" if nothing."""
-        if self.is_open():
-            os.pwrite(self.descriptor, _bytes(doing).ljust(_TEXT_BYTES, b"\0"), _DOING_AT)
+        now = monotonic()
+        if now >= self._look_due:
+            self._look_due = now + _LOOK_SECONDS
+            self._is_ours = self.is_open()
+        if self._is_ours:
+            with contextlib.suppress(OSError):
+                data = _bytes(doing).ljust(_TEXT_BYTES, b"\0")
+                os.pwrite(self.descriptor, data, _DOING_AT)
 
     def leave(self, status: int | None = None) -> None:
         """It ends in order, or leaves the session."""
-        with contextlib.suppress(OSError, ValueError, SessionError):
+        with contextlib.suppress(OSError, ValueError):
             if self.is_open():
                 said = _UNKNOWN if status is None else status
                 os.pwrite(self.descriptor, _END.pack(_LEFT, said), 0)
                 if not self._place.read_head().is_over:
                     return  # the file goes when that is seen
-            elif not self._place.is_open():
+        with contextlib.suppress(OSError, SessionError):
+            if not self._place.is_open():
                 self._place.reopen()
             self._place.unlink(self._name)
 
