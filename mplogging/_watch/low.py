@@ -120,6 +120,7 @@ def _is_low(logger: logging.Logger, level: int) -> bool:
         and _keepers[-1].is_wanted()
         # A class of the program's own that has another would let it pass.
         and type(logger).handle is _handle
+        and "handle" not in vars(logger)
         and _leads_to_root(logger)
     )
 

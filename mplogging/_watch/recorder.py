@@ -105,13 +105,13 @@ class Recorder:
         low.end(self)
         if self._handler.line == self._line:
             self._handler.line = self._make_line
-        self._terminations.end()
         try:
             if self._thread is not None:
                 self._end_watch(self._thread)
             elif self._channel.is_over():
                 self.look()
         finally:
+            self._terminations.end()  # after the thread, which looks for more
             self._own.remove()
 
     def disown(self) -> None:
@@ -147,16 +147,14 @@ class Recorder:
             self._tell(error)
         except Exception as error:  # a filter of the program's: nobody is to notice
             self._tell(error)
-        if self._thread is None and monotonic() >= self._look_due:
-            self._look_due = monotonic() + _LOOK_SECONDS
-            if self._channel.is_over():
-                self.look()
+        self._see_to_orphans()
 
     # -- into the log ------------------------------------------------------------------
 
     def _line(self, record: logging.LogRecord) -> bytes:
         """In the handler's place: the line of a record that goes to the log."""
         line = self._make_line(record)
+        self._see_to_orphans()
         if record.levelno >= self._level and not self._own.is_empty and self._may_send():
             try:
                 self._bring(self._own, f"it logged at {record.levelname}")
@@ -166,6 +164,9 @@ class Recorder:
 
     def dump(self, why: str) -> int:
         """Bring the rings of all processes into the log; returns how many lines that are."""
+        if not self._may_send():
+            self._asked.append(lambda: self.dump(why))
+            return 0
         count = self._bring(self._own, why)
         for ring in self._others():
             if ring.take_charge():
@@ -183,6 +184,16 @@ class Recorder:
         for ring in self._others():
             if ring.take_charge():
                 self._bring_dead(ring)
+
+    def _see_to_orphans(self) -> None:
+        """Look now and then, once the session's process does not."""
+        if self._thread is None and monotonic() >= self._look_due:
+            self._look_due = monotonic() + _LOOK_SECONDS
+            try:
+                if self._channel.is_over():
+                    self.look()
+            except Exception as error:
+                self._tell(error)
 
     def _bring(self, ring: OwnRing | FoundRing, why: str) -> int:
         with ring.taking() as found:
@@ -237,6 +248,7 @@ class Recorder:
         while not self._is_over.is_set():
             self._is_over.wait(_LOOK_SECONDS)
             try:
+                self._terminations.begin()
                 self.look()
                 while self._asked:
                     self._asked.popleft()()

@@ -50,10 +50,13 @@ def fly_until(name, path):
 
 
 def outlive(name, path):
-    """Goes on to log when it may."""
+    """Goes on to log when it may, until another file is there."""
     fly_until(name, path)
     log.debug("an orphan, low")
-    log.info("an orphan, high")
+    deadline = time.monotonic() + 60
+    while not os.path.exists(f"{path}.end") and time.monotonic() < deadline:
+        log.info("an orphan, high")
+        time.sleep(0.02)
 
 
 def die_with_a_worker(filename, method, job, path):

@@ -87,11 +87,13 @@ def test_a_process_dies(session, lines, context):
 
 def test_while_the_session_goes_on(session, lines):
     """It is there soon, without anybody's asking."""
-    with session():
+    with session() as running:
         process = multiprocessing.Process(target=flying.fly_and_die, args=("w", "SIGKILL"))
         process.start()
         process.join()
         eventually(lambda: len(dumps(lines())) == 1, 30)
+        # Its file goes with it.
+        eventually(lambda: sum("ring-" in name for name in os.listdir(running.address)) == 1)
     assert len(dumps(lines())) == 1
 
 
@@ -176,14 +178,16 @@ def run_program(tmp_path, method, job):
 
 @pytest.mark.parametrize("method", START_METHODS)
 def test_a_survivor_brings_the_parents(tmp_path, lines, method):
-    """And its own is nobody's business, as it ends well."""
+    """As soon as it logs; and its own is nobody's business, as it ends well."""
     run_program(tmp_path, method, "outlive")
     (tmp_path / "flag").touch()
+    eventually(lambda: len(dumps(lines())) == 1, 60)
+    (tmp_path / "flag.end").touch()
     eventually(lambda: not list((tmp_path / "logs").glob(".mplogging-*")), 60)
     assert dumps(lines()) == [("MainProcess", DIED, ["parent low"])]
-    assert sorted(line for line in lines() if "high" in line) == [
+    assert {line for line in lines() if "high" in line} == {
         "an orphan, high", "parent high", "w high",
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("by", ["command", "session"])
@@ -309,9 +313,10 @@ def test_without_a_recorder(session, command):
 class Collecting(logging.Handler):
     def __init__(self, level=logging.NOTSET):
         super().__init__(level)
-        self.got = []
+        self.got, self.records = [], []
 
     def emit(self, record):
+        self.records.append(record)
         self.got.append(record.getMessage())
 
 
@@ -378,19 +383,21 @@ def test_which_loggers(session, lines, tree):
     assert any(line.endswith("DEBUG passes") for line in lines())
 
 
-def test_too_low_for_the_file(tmp_path, lines):
+def test_too_low_for_the_file(tmp_path, lines, tree):
     """Though the logger lets it pass, and a handler has it."""
     file = mplogging.DatedFileHandler(tmp_path / "logs" / "app.log")
     file.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     file.setLevel(logging.WARNING)
-    beside = Collecting()
+    beside, named = Collecting(), Collecting()
+    tree["open"].addHandler(named)
     settings = {"level": "DEBUG", "handlers": [beside], "flightRecorder": 10}
     with mplogging.LogSession(file, **settings) as running:
-        log.info("too low")
-        log.warning("high")
+        tree["open"].info("too low")
+        tree["open"].warning("high")
         assert running.dump() == 1
     file.close()
     assert beside.got == ["too low", "high"]
+    assert [record.getMessage() for record in named.records] == beside.got
     assert [line.rpartition(" ")[2] for line in lines() if "flight" not in line] == ["high", "low"]
     assert any(line == "INFO [recorded] too low" for line in lines())
 
@@ -549,21 +556,26 @@ def use_up_descriptors():
         os.close(descriptor)
 
 
-def close_all():
-    """As a daemon does."""
+def replace_all(path):
+    """As a daemon that closes all, and then opens files of its own."""
     log.debug("kept until then")
-    os.closerange(3, 2048)
+    own = os.open(path, os.O_WRONLY | os.O_CREAT)
+    for number in range(3, 1100):
+        os.dup2(own, number)
     time.sleep(0.06)
     log.debug("not kept")
     log.info("logged")
-    os._exit(0)
+    os._exit(b"recorded" in Path(path).read_bytes())
 
 
-@pytest.mark.parametrize("job", [use_up_descriptors, close_all])
-def test_a_process_without_descriptors(session, lines, job):
+@pytest.mark.parametrize(
+    ("job", "arguments"), [(use_up_descriptors, []), (replace_all, ["file"])]
+)
+def test_a_process_without_descriptors(session, lines, tmp_path, job, arguments):
     """Nothing is written where it does not belong, and it logs as ever."""
+    arguments = [str(tmp_path / name) for name in arguments]
     with session():
-        process = multiprocessing.get_context("fork").Process(target=job)
+        process = multiprocessing.get_context("fork").Process(target=job, args=arguments)
         process.start()
         process.join()
         assert process.exitcode == 0
