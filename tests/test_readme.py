@@ -153,16 +153,18 @@ LINES_ARE_MISSING = {
             logging.debug("here")
         """,
     ),
-    "logging is set up again": (
+    "a worker sets up logging": (
         """
         with mplogging.LogSession("logs/app.log"):
-            logging.basicConfig(force=True)
-            work()
+            process = context.Process(target=set_up_and_work)
+            process.start()
+            process.join()
         """,
         """
-        logging.basicConfig(force=True)
         with mplogging.LogSession("logs/app.log"):
-            work()
+            process = context.Process(target=work)
+            process.start()
+            process.join()
         """,
     ),
     "a logger does not propagate": (
@@ -192,6 +194,11 @@ def work():
     logging.warning("here")
 
 
+def set_up_and_work():
+    logging.basicConfig(force=True)
+    work()
+
+
 @mplogging.worker
 def decorated():
     work()
@@ -213,7 +220,7 @@ def test_my_lines_are_missing(why, tmp_path):
         assert done.returncode == 0, done.stderr
         text = "".join(texts(tmp_path / str(number) / "logs").values())
         assert ("here" in text) is (number > 0), (part, done.stderr)
-        if why == "logging is set up again":
+        if why == "a worker sets up logging":
             assert ("MPLoggingWarning" in done.stderr) is (number == 0)
 
 
