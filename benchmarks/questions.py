@@ -157,6 +157,7 @@ QUESTIONS = (
         "burst",
         (Case("4 fork, 500 each", "fork", 4, (BURST,), records=500),),
         NO_FLOORS,
+        most_rounds=3,
     ),
     Question(
         "sustained",
