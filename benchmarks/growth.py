@@ -21,6 +21,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,7 @@ RATE, CPU = "throughput", "cpu"
 PEERS = (OURS, YARDSTICK)
 # From so many records on, a point is measured once, and only ours beyond the next.
 _LONG, _LONGEST = 1_000_000, 10_000_000
-_TIMEOUT = 400.0
+_TIMEOUT = 900.0
 _PART_BYTES = 1 << 20
 
 
@@ -255,6 +256,8 @@ def main(arguments: list[str] | None = None) -> int:
         troubles = smoke(options.only)
         print("\n".join(troubles) or "every count is exact")
         return 1 if troubles else 0
+    # Ended from outside, it is still to end its runs and clear up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     begun = time.monotonic()
     if options.load:
         results = Results.load(options.load.read_text(encoding="utf-8"))
