@@ -6,6 +6,7 @@
     direct.DirectWriter: the same from the process that logs, once nobody reads any more
     recovery: the same for a session whose processes are all dead
     deaths: what is said of one that has died
+    output: what processes wrote to their descriptors, for these two
 
 Rules of this wing:
 - Nothing in a message stops the delivery: what goes wrong is counted and told once.

@@ -3,6 +3,9 @@
     recorder   what is too low for the log: kept in a file that outlives the process
       │          low: how it is had; keeping: as a line; ring, rings: where; dumps: into the log
       └ purpose  which processes the program itself ends
+    exceptions what nobody catches, by the interpreter's hooks
+    output     where descriptors 1 and 2 of a worker lead
+      └ following  reads that in the session's process, and logs it
 
 Rules of this wing:
 - The way does not know of it: a session hands companions out with its `Config`

@@ -6,6 +6,7 @@
           note: how far its reader is; turnover: from one segment to the next
           bell: wakes the reader; drops: what a process had to drop
           presence: who is there, and has died; last_record: when it made that
+          output: what a process writes to its descriptors; holes: the room of what is read
           requests: what another process wants of the session, and its answer
 
 Rules of this wing:

@@ -21,6 +21,7 @@ from conftest import texts
 import mplogging
 
 FORMAT = "%(levelname)s %(processName)s %(name)s %(process)d|%(message)s"
+CAPTURING = {"format": FORMAT, "captureOutput": True, "reportDeaths": False}
 
 
 def speak():
@@ -46,8 +47,7 @@ def speak_oddly():
 def speak_and_die(signal_number=signal.SIGKILL):
     for number in range(1000):
         print("line", number)
-    print("the last words", end="")
-    sys.stdout.flush()
+    os.write(1, b"the last words")  # no flush: each line before is there by now
     os.kill(os.getpid(), signal_number)
 
 
@@ -110,7 +110,7 @@ def in_pools(context, function, *args):
 
 def session(directory, method, way, function, options):
     """A session with workers; prints their pids, and how many lines were dropped."""
-    options = {"format": FORMAT, "captureOutput": True, **json.loads(options)}
+    options = {**CAPTURING, **json.loads(options)}
     arguments = options.pop("arguments", [])
     with mplogging.LogSession(Path(directory, "app.log"), **options) as session:
         print("of the session's own process")
@@ -153,7 +153,7 @@ def successive(directory, method):
 
 def killed(directory, everybody):
     """A session whose process is killed, and its worker with it or not."""
-    with mplogging.LogSession(Path(directory, "app.log"), format=FORMAT, captureOutput=True):
+    with mplogging.LogSession(Path(directory, "app.log"), **CAPTURING):
         context = multiprocessing.get_context("fork")
         context.Process(target=wait_and_speak, args=(directory,), name="W").start()
         while not Path(directory, "ready").exists():

@@ -63,10 +63,11 @@ def in_session(request, directory):
 
 def program(name, *arguments, **options):
     """As a program of its own: what pytest makes of the descriptors of this one is no console."""
-    path = os.pathsep.join([str(TESTS.parent), str(TESTS)])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
+    environment.pop("PYTHONUNBUFFERED", None)  # as most programs run
     return subprocess.run(
         [sys.executable, talking.__file__, name, *map(str, arguments)], capture_output=True,
-        text=True, timeout=60, env={**os.environ, "PYTHONPATH": path}, **options,
+        text=True, timeout=60, env=environment, **options,
     )  # fmt: skip
 
 
