@@ -64,12 +64,12 @@ def test_a_killed_worker(tmp_path, package, recipe):
     """Its lines are there; what it was at is done again by another, whose lines are too."""
     pytest.importorskip(package)
     name = laid_out(recipe, tmp_path).name
-    with started([sys.executable, name, "5000"], tmp_path) as program:
+    with started([sys.executable, name, "2000"], tmp_path) as program:
         kill_who_logged(tmp_path, r"number \d+$", 200)
         assert program.wait(PATIENCE_SECONDS) == 0, output(tmp_path)
     text = logged(tmp_path)
     lines = re.findall(r"(\[\d+\]) shop: number (\d+)$", text, re.MULTILINE)
-    assert {int(number) for _, number in lines} == set(range(5000))
+    assert {int(number) for _, number in lines} == set(range(2000))
     assert len(lines) == len(set(lines)) == text.count("number")  # no process has one twice
 
 

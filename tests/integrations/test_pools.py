@@ -25,11 +25,9 @@ POOLS = [
     ("tqdm", "tqdm_process_map.py", ""),
     ("multiprocess", "multiprocess_pool.py", "fork"),
     ("multiprocess", "multiprocess_pool.py", "spawn"),
-    ("multiprocess", "multiprocess_pool.py", "forkserver"),
     ("pathos", "pathos_pool.py", ""),
     ("billiard", "billiard_pool.py", "fork"),
     ("billiard", "billiard_pool.py", "spawn"),
-    ("billiard", "billiard_pool.py", "forkserver"),
     ("mpire", "mpire_pool.py", "fork"),
     ("mpire", "mpire_pool.py", "spawn"),
 ]
