@@ -83,6 +83,6 @@ def test_a_worker_that_outlives_its_parent(package, tmp_path):
     assert run(tmp_path, package, "killed").returncode == -9
     (text,) = texts(tmp_path / "logs").values()
     assert re.fullmatch(
-        r"a worker\nthe session's own process MainProcess \(pid \d+\) ended without leaving\n", text
+        r"a worker\nthe session's own process \S+ \(pid \d+\) ended without leaving\n", text
     )
     assert not list((tmp_path / "logs").glob(".mplogging-*"))
