@@ -150,7 +150,7 @@ class DeathWatch:
         self._forget(ended)
 
     def _status(self, presence: Presence) -> int | None:
-        status = self._starts.returncode(presence.pid)
+        status = self._starts.ask(presence.pid)
         if status is None:
             status = presence.status
         if status is None and not presence.has_left:

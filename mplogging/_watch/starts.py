@@ -12,12 +12,13 @@ import os
 import select
 import sys
 import weakref
+from _thread import RLock
 from typing import Any, Callable
 
 from .._worker.packages import FORKED_PACKAGES
 
 _WAYS = ("terminate", "kill", "interrupt")
-_MEANT = "_mplogging_meant"
+_MEANT, _ASKING = "_mplogging_meant", "_mplogging_asking"
 
 
 class Starts:
@@ -59,6 +60,15 @@ class Starts:
         code: int | None = self.ends.get(pid, {}).get("returncode")
         return code
 
+    def ask(self, pid: int) -> int | None:
+        """The same; what nobody has asked for yet, of one that is dead, is asked for."""
+        code = self.returncode(pid)
+        asking = self.ends.get(pid, {}).get(_ASKING)
+        if code is None and asking is not None:
+            with contextlib.suppress(Exception):
+                code = asking()
+        return code
+
     def is_meant(self, pid: int) -> bool:
         """True if the program has ended this one."""
         return _MEANT in self.ends.get(pid, ())
@@ -83,6 +93,8 @@ class Starts:
             if hasattr(popen, way):
                 vars(popen)[way] = functools.partial(self._stop, weakref.ref(popen), way)
         if self._is_keeping:
+            if type(popen).__module__.endswith(".popen_forkserver"):
+                _share_poll(popen)
             self.ends[popen.pid] = vars(popen)
         self._note_loky(type(process).__module__)
 
@@ -113,6 +125,31 @@ class Starts:
             return real(process, *args, **kwargs)
 
         self._replace(executor, "kill_process_tree", kill_process_tree)
+
+
+def _share_poll(popen: Any) -> None:
+    """Let us ask as well how a process of the fork server has ended.
+
+    The answer comes once, through a pipe: of two that ask at once, one would read nothing.
+    """
+    turn = RLock()  # a signal handler may ask in the midst of it
+    popen_of: Callable[[], Any] = weakref.ref(popen)
+
+    def poll(*args: Any) -> Any:
+        with turn:
+            popen = popen_of()
+            return type(popen).poll(popen, *args)
+
+    def ask() -> Any:
+        if not turn.acquire(blocking=False):
+            return None  # who waits for it will know
+        try:
+            popen = popen_of()
+            return None if popen is None else type(popen).poll(popen)
+        finally:
+            turn.release()
+
+    vars(popen).update({"poll": poll, _ASKING: ask})
 
 
 def _is_readable(descriptor: int) -> bool:
