@@ -12,7 +12,7 @@ METHODS = ["fork", "spawn"]
 # What Python loads at its start: the start method, and for a worker the record after
 # which it is killed, as soon as the log call has returned.
 SITE = """
-import logging, multiprocessing, os
+import concurrent.futures, logging, multiprocessing, os
 
 if "START_METHOD" in os.environ:
     multiprocessing.set_start_method(os.environ["START_METHOD"])
@@ -24,6 +24,9 @@ def call_handlers_and_die(self, record, call=logging.Logger.callHandlers):
 
 if "DIES_AFTER" in os.environ:
     logging.Logger.callHandlers = call_handlers_and_die
+    # Or else, of CPython: a future that `map` cancels just as the pool breaks raises in the
+    # thread that was to end the other workers (InvalidStateError), which then stay for ever.
+    concurrent.futures.Future.cancel = lambda future: False
 """
 
 
