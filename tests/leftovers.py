@@ -8,13 +8,14 @@ import multiprocessing
 import os
 import signal
 import stat
+from collections.abc import Iterable
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 HAS_PROC = os.path.isdir("/proc/self/fd")
 # A new descriptor gets the lowest free number, so a leak shows among these; the journal's
 # own are lifted to the others.
-_DESCRIPTORS = (*range(256), *range(700, 1100))
+_DESCRIPTORS = frozenset((*range(256), *range(700, 1100)))
 
 
 def own_handlers() -> set[logging.Handler]:
@@ -61,7 +62,7 @@ def end(processes: set[int]) -> None:
 def open_descriptors() -> dict[int, str]:
     """Every open descriptor of this process, with what it leads to."""
     found = {}
-    for number in _DESCRIPTORS:
+    for number in _numbers():
         with contextlib.suppress(OSError):
             status = os.fstat(number)
             found[number] = f"{stat.filemode(status.st_mode)} {status.st_dev}:{status.st_ino}"
@@ -69,6 +70,13 @@ def open_descriptors() -> dict[int, str]:
     for _, descriptor in _servers():
         found.pop(descriptor, None)
     return found
+
+
+def _numbers() -> Iterable[int]:
+    """Those that may be open: /proc knows, else each is tried."""
+    if not HAS_PROC:
+        return _DESCRIPTORS
+    return sorted(_DESCRIPTORS & set(map(int, os.listdir("/proc/self/fd"))))
 
 
 def _servers() -> list[tuple[int | None, int | None]]:
