@@ -17,6 +17,12 @@ from leftovers import HAS_PROC, children, end, loggers, open_descriptors, own_ha
 from mplogging._wire.place import ENVIRONMENT
 
 START_METHODS = multiprocessing.get_all_start_methods()
+# The server imports the package once, as programs let it do, and not each child anew. That a
+# child imports it itself is proved by those that are spawned, and by the programs that the
+# tests of commands and documentation run, whose servers have nothing.
+multiprocessing.set_forkserver_preload([
+    "mplogging._session.session", "mplogging._worker.decorators", "mplogging._worker.attaching",
+])  # fmt: skip
 # How long a thread or a descriptor may take to go.
 PATIENCE_SECONDS = 5.0
 needs_proc = pytest.mark.skipif(not HAS_PROC, reason="needs Linux's /proc")
