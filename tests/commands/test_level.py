@@ -173,7 +173,9 @@ def test_what_is_no_request(new_session, tmp_path):
             with open(path + ".new", "w") as file:
                 file.write(wanted)
             os.rename(path + ".new", path)
-            answer = os.path.join(session.address, f"answer-{pid}")
+        for number in range(1, pid + 1):
+            path = os.path.join(session.address, f"request-{number}")
+            answer = os.path.join(session.address, f"answer-{number}")
             eventually(lambda answer=answer: os.path.exists(answer), 60)
             with open(answer) as file:
                 assert "error" in file.read()
