@@ -167,7 +167,8 @@ def test_a_named_loggers_handler(new_session, directory, in_worker, make):
 def test_set_up_in_the_worker_as_in_the_parent(new_session, directory, in_worker):
     """A handler that a module adds in each process, when it is imported, doubles no line."""
     logging.getLogger("audit").addHandler(handler_to(directory / "audit.log"))
-    with new_session():
+    # What a forked worker lets go of unclosed are errors, as the tests' warnings are.
+    with new_session(captureExceptions=False):
         path = str(directory / "audit.log")
         in_worker(tree_jobs.set_up_and_say, "audit", path, "once")
         in_worker(tree_jobs.set_up_and_say, "elsewhere", str(directory / "own.log"), "of its own")
@@ -319,7 +320,7 @@ if __name__ == "__main__":
     audit.addHandler(mplogging.DatedFileHandler("logs/audit.log"))
     for name in ("one", "two"):
         logging.getLogger().addHandler(mplogging.DatedFileHandler(f"logs/{name}.log"))
-    with mplogging.LogSession():
+    with mplogging.LogSession(reportDeaths=False):
         process = multiprocessing.get_context("spawn").Process(target=work)
         process.start()
         process.join()
@@ -364,7 +365,7 @@ if __name__ == "__main__":
     audit.addHandler(mplogging.DatedFileHandler("logs/audit.log"))
     for name in ("one", "two"):
         root.addHandler(mplogging.DatedFileHandler(f"logs/{name}.log"))
-    mplogging.LogSession().start()
+    mplogging.LogSession(reportDeaths=False).start()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     context.Process(target=work, args=(os.getpid(), theirs)).start()
