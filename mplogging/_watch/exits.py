@@ -36,8 +36,7 @@ class Exits:
 
     def end(self) -> None:
         """No more."""
-        while self._replaced:
-            name, (real, ours) = self._replaced.popitem()
+        for name, (real, ours) in self._replaced.items():
             if getattr(os, name) is ours:
                 setattr(os, name, real)
 

@@ -66,13 +66,18 @@ class Watched:
         self._presence = presence = OwnPresence(place, name, is_sessions)
         self._traces = Traces(presence.descriptor)
         self._exits = Exits(presence)
-        self._starts = None if is_sessions else Starts(lambda pid: mark_as_meant(place, pid))
-        self._exits.begin()
-        if self._starts is not None:  # the session's own has another, see `deaths`
-            self._starts.begin()
-        attachment.when_doing = presence.do
-        for util in multiprocessing_utils():
-            util.register_after_fork(self, functools.partial(_rename, util))
+        self._starts = Starts(lambda pid: mark_as_meant(place, pid))
+        try:
+            self._traces.begin()
+            self._exits.begin()
+            if not is_sessions:  # that has another, see `deaths`
+                self._starts.begin()
+            attachment.when_doing = presence.do
+            for util in multiprocessing_utils():
+                util.register_after_fork(self, functools.partial(_rename, util))
+        except BaseException:
+            self.end()
+            raise
 
     def rename(self, name: str) -> None:
         """It has got its name."""
@@ -89,8 +94,7 @@ class Watched:
 
     def _put_back(self) -> None:
         self._attachment.when_doing = None
-        if self._starts is not None:
-            self._starts.end()
+        self._starts.end()
         self._exits.end()
         self._traces.end()
 

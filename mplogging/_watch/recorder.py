@@ -99,8 +99,6 @@ class Recorder:
 
     def end(self) -> None:
         """See `Escort`: this process leaves in order, and nobody wants its ring."""
-        if self._is_over.is_set():
-            return
         self._is_over.set()
         low.end(self)
         if self._handler.line == self._line:

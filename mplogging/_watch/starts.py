@@ -50,8 +50,7 @@ class Starts:
     def end(self) -> None:
         """No more."""
         self._pid = -1  # where another has replaced ours, it stays
-        while self._replaced:
-            owner, name, real, ours = self._replaced.pop()
+        for owner, name, real, ours in reversed(self._replaced):
             if getattr(owner, name) is ours:
                 setattr(owner, name, real)
 

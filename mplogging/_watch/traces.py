@@ -14,10 +14,15 @@ class Traces:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._is_ours = not faulthandler.is_enabled()
+        self._descriptor = descriptor
+        self._is_ours = False
         self._enable: Any = faulthandler.enable
-        if self._is_ours:
-            self._enable(descriptor)
+
+    def begin(self) -> None:
+        """From now on."""
+        if not faulthandler.is_enabled():
+            self._is_ours = True  # first: from here on it is undone
+            self._enable(self._descriptor)
             _set_enable(self._enabled)
 
     def end(self) -> None:

@@ -79,6 +79,7 @@ class OwnPresence:
     def __init__(self, place: Place, name: str, is_sessions: bool) -> None:
         self._place = place
         self._is_ours, self._look_due = False, 0.0
+        self._identity = 0, 0
         self._name = f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
         _own.add(self._name)  # first: from then on nobody here opens it
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
@@ -138,10 +139,10 @@ class OwnPresence:
 
     def close(self) -> None:
         """Close the file, and with it the lock."""
+        if leads_to(self.descriptor, self._identity):
+            close(self.descriptor)
+        self.descriptor = -1
         _own.discard(self._name)
-        descriptor, self.descriptor = self.descriptor, -1
-        if leads_to(descriptor, self._identity):
-            close(descriptor)
 
 
 def names(place: Place) -> list[str]:

@@ -17,7 +17,10 @@ class Escort(Protocol):
     """A companion at work in this process."""
 
     def end(self) -> None:
-        """The process leaves the session, or ends."""
+        """The process leaves the session, or ends.
+
+        May be called again, if the first time was interrupted.
+        """
 
     def disown(self) -> None:
         """In a forked child: it is the parent's. Let go of what came along of it."""
@@ -61,13 +64,14 @@ class Companions:
                 _tell(escort, error)
 
     def end(self) -> None:
-        """The process leaves the session, or ends. A second time does nothing."""
+        """The process leaves the session, or ends. A second time does what is left of it."""
         while self._escorts:
-            escort = self._escorts.pop()
+            escort = self._escorts[-1]
             try:
                 escort.end()
             except Exception as error:
                 _tell(escort, error)
+            self._escorts.remove(escort)  # now: its end may have been interrupted
 
 
 def _tell(who: object, error: Exception) -> None:
