@@ -300,8 +300,10 @@ class Place(Locks):
         """Remove all that is in it, and then the directory, if it still has its name."""
         try:
             names = self.names() if self._descriptor >= 0 else []
-        except OSError:  # it takes a descriptor: what a new one has goes without
-            names = [_NOTE, _CONFIG, _RECOVERY, f"{_SEGMENT}1"]
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                return  # without its note, nobody could tell any more what the rest is
+            names = [_NOTE, _CONFIG, _RECOVERY, f"{_SEGMENT}1"]  # what a new one has
         with contextlib.suppress(OSError):
             # The note last: who is killed at it, or can't remove something, leaves what
             # can be seen to be over.

@@ -242,9 +242,10 @@ def start(name: str, *args: object) -> subprocess.Popen[bytes]:
 def test_not_wanted(context, logs):
     """With False nothing is told, and over a queue nothing can be."""
     queue = context.Queue()
-    for settings in ({"reportDeaths": False}, {"queue": queue}):
+    # (One that is killed may take the lock of its queue along, for good.)
+    for way, settings in (("kill", {"reportDeaths": False}), ("exit(4)", {"queue": queue})):
         with session_in(logs, **settings) as session:
-            process = context.Process(target=death_jobs.end_by, args=("kill",))
+            process = context.Process(target=death_jobs.end_by, args=(way,))
             process.start()
             process.join()
             if "queue" not in settings:
