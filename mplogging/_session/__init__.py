@@ -10,8 +10,13 @@
           │   ├ tree        named loggers as they are, for the other processes
           │   └ fields      of records, that no handler can show
           ├ staying     on the root logger, which the program may set up anew
-          ├ watching    levels that change, of loggers and handlers
-          ├ steering    levels that it is told, for all processes; also by a command, asked
+          ├ rounds      what the listener's thread sees to beside the reading
+          │   ├ watching    levels that change, of loggers and handlers
+          │   ├ steering    levels that it is told, for all processes
+          │   ├ asked       what commands want of it
+          │   ├ showing     figures, for who looks on from outside
+          │   └ (_watch.deaths)
+          ├ companions  what goes with each process, by the session's arguments
           ├ outputs     the file and the further handlers; formats, console, guests
           ├ signals     SIGTERM and SIGHUP, which end it
           └ stats       what it has done, in numbers

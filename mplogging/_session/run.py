@@ -11,7 +11,6 @@ import functools
 import logging
 import os
 import warnings
-from collections.abc import Iterator
 from threading import TIMEOUT_MAX, get_ident
 from time import monotonic
 from typing import Any, Callable
@@ -19,16 +18,12 @@ from typing import Any, Callable
 from .._errors import ConfigError, MPLoggingWarning, SessionClosedError, SessionError
 from .._file.handler import DatedFileHandler
 from .._levels import Levels
-from .._limit import take_all_held
-from .._watch.deaths import SLEEP_SECONDS, DeathWatch
 from .._watch.recorder import Recorder
-from .._wire.requests import Request
 from .._worker.attaching import attached, set_attached
 from .._worker.attachment import Attachment, End
 from .._worker.channels import QueueAddress
 from .._worker.factory import FactoryPickle
 from .._worker.packages import multiprocessing_utils
-from .asked import Asked
 from .companions import check_companions
 from .console import tell_of_silence
 from .formats import tell_of_unknown_fields
@@ -36,15 +31,14 @@ from .guests import residents_among
 from .invitation import Invitation
 from .lane import Lane
 from .outputs import Outputs
+from .rounds import Rounds
 from .settings import Settings
-from .showing import ShownFigures
 from .signals import Signals
 from .stats import SessionStats
 from .staying import stay
-from .steering import Change, SessionLevels
+from .steering import Change
 from .tree import ProgramTree
 from .undo import Undo
-from .watching import HandlerWatch, LevelWatch
 
 _HASTE = 1.0  # seconds that remain after a second Ctrl-C
 
@@ -73,9 +67,8 @@ class Run:
         self._lanes: list[Lane] = []  # the first one has the root logger's file
         self._tree: ProgramTree | None = None
         self._factory = FactoryPickle()
-        self._levels: SessionLevels | None = None
+        self._rounds: Rounds | None = None
         self._attachment: Attachment | None = None
-        self._deaths: DeathWatch | None = None
         self._deadline = _deadline(settings.stop_timeout)  # if it does not even begin
         self._is_settled = False  # all has been told that there was to tell at its end
         self._unfinished: dict[str, int] = {}
@@ -148,9 +141,9 @@ class Run:
 
     def set_level(self, change: Change, by: str | None) -> None:
         """As `LogSession.setLevel`; the log is told by whom, unless that is None."""
-        if self.pid != os.getpid() or self._levels is None:
+        if self.pid != os.getpid() or self._rounds is None:
             raise SessionClosedError("setLevel() works in the session's own process only")
-        self._levels.set_level(change, by)
+        self._rounds.levels.set_level(change, by)
 
     def recorder(self, call: str) -> Recorder:
         """What `LogSession.dump` goes to."""
@@ -218,11 +211,10 @@ class Run:
         self._route(attachment, tree)
         invitation.begin()
         invitation.issue(self._undo)
-        self._levels = SessionLevels(attachment.steering, invitation.renew, self._wake)
-        self._asked = Asked(self._levels, self.recorder, self._requests)
-        self._shown = ShownFigures(self._lanes, outputs)
-        self._watch_levels(outputs, invitation)
-        self._watch_deaths()
+        self._rounds = Rounds(
+            self._settings, self._lanes, outputs, invitation, attachment, self.recorder
+        )
+        self._rounds.begin(self._undo)
         push(functools.partial(atexit.unregister, self._stop))
         atexit.register(self._stop)
         # For a child of `multiprocessing`, which does not run `atexit`.
@@ -260,54 +252,6 @@ class Run:
         lanes = [lane.handler for lane in self._lanes]
         return [*self._outputs.all_handlers(), *lanes, *self._tree.stand_ins()]
 
-    def _watch_levels(self, outputs: Outputs, invitation: Invitation) -> None:
-        """For processes that are started without a word to us: they find the levels as now."""
-        handlers = HandlerWatch(outputs.all_handlers, invitation.renew)
-        self._undo.push(handlers.end)
-        handlers.begin()
-        watch = LevelWatch(self._wake)
-        self._undo.push(watch.end)
-        watch.begin()
-        listener = self._lanes[0].listener
-        assert listener is not None
-        listener.see_to = functools.partial(self._see_to, watch, invitation)
-
-    def _see_to(self, watch: LevelWatch, invitation: Invitation) -> None:
-        """In the listener's thread, at times."""
-        assert self._levels is not None
-        self._levels.see_to()
-        self._asked.see_to()
-        self._shown.see_to()
-        if watch.has_changed():
-            invitation.renew()
-        self._tell_news()
-        if self._deaths is not None:
-            self._deaths.see_to()
-
-    def _watch_deaths(self) -> None:
-        main = self._lanes[0]
-        if not self._settings.reports_deaths:
-            return
-        listener = main.listener
-        assert listener is not None
-        deaths = DeathWatch(main.places, main.delivery, listener.queue.expect)
-        self._undo.push(deaths.end)
-        deaths.begin()
-        listener.queue.sleep_seconds = SLEEP_SECONDS
-        self._deaths = deaths
-
-    def _requests(self) -> Iterator[Request]:
-        for lane in self._lanes:
-            yield from lane.requests()
-
-    def _tell_news(self) -> None:
-        for record in () if self._levels is None else self._levels.news():
-            self._lanes[0].delivery.tell(record)
-
-    def _wake(self) -> None:
-        if self.pid == os.getpid():
-            self._lanes[0].wake()
-
     def _route(self, attachment: Attachment, tree: ProgramTree) -> None:
         """Let the root logger lead into the session."""
         attachment.follows_forks = self._settings.auto_attach
@@ -340,12 +284,8 @@ class Run:
         assert self._outputs is not None
         ended = [lane.end_listener(self._deadline) for lane in self._lanes]
         is_first = not self._is_settled
-        if ended and ended[0] and is_first:
-            if self._deaths is not None:
-                self._deaths.finish()
-            self._tell_news()
-            for held in take_all_held():
-                self._lanes[0].delivery.tell(held)
+        if ended and ended[0] and is_first and self._rounds is not None:
+            self._rounds.finish()
         for lane, is_ended in zip(self._lanes, ended):
             if is_ended and is_first:
                 lane.sum_up()

@@ -1,5 +1,8 @@
 """Beside the way of a record: what a process suffered, for the log.
 
+    presence   a process that dies is seen to: exits, starts: what it does on purpose
+      │          traces: where it crashed
+      └ deaths   in the session's process: who has died, and how; oom
     recorder   what is too low for the log: kept in a file that outlives the process
       │          low: how it is had; keeping: as a line; ring, rings: where; dumps: into the log
       └ purpose  which processes the program itself ends

@@ -18,7 +18,8 @@ def work(number):
 
 
 if __name__ == "__main__":
-    with mplogging.LogSession("logs/app.log", handlers=[AboveTheBar()]):
+    # The session is within the bar: what comes to the handler at its end comes above it too.
+    with tqdm(total=200) as bar, mplogging.LogSession("logs/app.log", handlers=[AboveTheBar()]):
         with ProcessPoolExecutor(4) as pool:
-            for _ in tqdm(pool.map(work, range(200)), total=200):
-                pass
+            for _ in pool.map(work, range(200)):
+                bar.update()
