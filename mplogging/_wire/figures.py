@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 from .._closing import close
 from .._errors import UnsafeSessionError
-from .place import Place
+from .place import FIGURES, Place
 
-_NAME = "figures"
 _MAGIC = b"mplfigs1"
 _FIGURES = struct.Struct("<8sQQdQQ")
 _SUM = struct.Struct("<I")
@@ -54,7 +53,7 @@ def write_figures(place: Place, figures: Figures) -> None:
         OSError, UnsafeSessionError: They can't be written.
     """
     # Opened each time: a descriptor that is kept may be closed by the program, as by daemons.
-    descriptor = place.open_file(_NAME, os.O_WRONLY | os.O_CREAT)
+    descriptor = place.open_file(FIGURES, os.O_WRONLY | os.O_CREAT)
     try:
         os.pwrite(descriptor, figures.dump(), 0)
     finally:
@@ -65,7 +64,7 @@ def read_figures(place: Place) -> Figures | None:
     """What was written last; None if there is nothing yet."""
     for _ in range(_TRIES):
         try:
-            figures = Figures.load(place.read(_NAME))
+            figures = Figures.load(place.read(FIGURES))
         except (OSError, UnsafeSessionError):
             return None
         if figures is not None:

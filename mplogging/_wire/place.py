@@ -35,6 +35,7 @@ from .processes import has_open
 
 ENVIRONMENT = "MPLOGGING_SESSION"
 _NOTE, _CONFIG, _RECOVERY, _SEGMENT = "note", "config", "recovery", "journal-"
+FIGURES = "figures"  # see `figures`
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 # Without waiting: a FIFO's opening would.
 _SAFE = (
@@ -303,7 +304,7 @@ class Place(Locks):
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 return  # without its note, nobody could tell any more what the rest is
-            names = [_NOTE, _CONFIG, _RECOVERY, f"{_SEGMENT}1"]  # what a new one has
+            names = [_NOTE, _CONFIG, _RECOVERY, FIGURES, f"{_SEGMENT}1"]  # what most have
         with contextlib.suppress(OSError):
             # The note last: who is killed at it, or can't remove something, leaves what
             # can be seen to be over.
