@@ -193,7 +193,13 @@ class Place(Locks):
 
     def names(self) -> list[str]:
         """The files within."""
-        return os.listdir(self._descriptor)
+        # Our descriptor's position is shared with other threads and with forks: of two that
+        # list by it at once, each misses what the other has got.
+        descriptor = os.open(".", _DIRECTORY | _SAFE, dir_fd=self._descriptor)
+        try:
+            return os.listdir(descriptor)
+        finally:
+            close(descriptor)
 
     def status(self, name: str) -> os.stat_result:
         """Size, times and so on of one of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import stat
 from pathlib import Path
 
@@ -338,3 +339,20 @@ def test_what_has_its_name_by_now_stays(place, tmp_path, kind):
         os.rmdir(place.path)
     elif kind == "link":
         os.unlink(place.path)
+
+
+def test_two_that_list_it_at_once(place):
+    """Each sees all: a fork of ours too, which has the same descriptor."""
+    for number in range(200):
+        os.close(place.open_file(f"file-{number}", os.O_WRONLY | os.O_CREAT))
+    expected = sorted(place.names())
+    child = os.fork()
+    if child == 0:
+        while True:
+            place.names()
+    try:
+        for _ in range(300):
+            assert sorted(place.names()) == expected
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
