@@ -63,7 +63,7 @@ def test_gunicorn(tmp_path, recipe, way):
             log_has(tmp_path, "WORKER TIMEOUT")
         exits = log_text(tmp_path).count("Worker exiting")
         arbiter.send_signal(signal.SIGHUP)
-        log_has(tmp_path, "Worker exiting", exits + 4)
+        log_has(tmp_path, "Worker exiting", exits + 3)  # the fourth may just have timed out
         arbiter.send_signal(signal.SIGTTIN)
         log_has(tmp_path, "Handling signal: ttin")
         for number in range(100):
@@ -79,6 +79,7 @@ def test_gunicorn(tmp_path, recipe, way):
         "Handling signal: term",
     ]
     booted = re.findall(r"Booting worker with pid: (\d+)", text)
-    assert len(booted) == len(set(booted)) and len(booted) >= 4 + 1 + 4 + 1
+    # At first, for HUP and for TTIN; who comes for one that died may be among those of HUP.
+    assert len(booted) == len(set(booted)) and len(booted) >= 4 + 4 + 1
     assert text.count("Autorestarting worker") >= 1
     assert text.count("Shutting down: Master") == 1
