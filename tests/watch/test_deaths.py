@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -361,8 +362,10 @@ def many(logs: Path, deaths: int, clean: int, terminated: int) -> None:
                 processes.append(context.Process(target=death_jobs.end_by, args=("return",)))
                 processes[-1].start()
             if number < terminated:
-                with context.Pool(2) as pool:  # which is what leaving it does
-                    pool.apply_async(death_jobs.end_by, ("return",))
+                # Which is what leaving it does. (A worker that is about to give its result back
+                # may take the lock for that along, and the pool would wait for it for good.)
+                with context.Pool(2) as pool:
+                    pool.apply_async(time.sleep, (60,))
             for process in processes:
                 process.join()
         names = os.listdir(session.address)
