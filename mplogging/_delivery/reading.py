@@ -53,6 +53,7 @@ class Reader:
         self._turnover = Turnover(place, self._segments, self._lines.save, self._own_segment)
         self.is_final = False  # nobody writes any more: what is cut short stays so
         self.has_more = False  # the last read brought all that it could
+        self._is_handing_on = False
         self._zone, self._newest = time.tzname, delivery.bounds(time.time())
         self._seen: dict[int, int] = {}  # up to where nothing whole is left, by segment
 
@@ -112,15 +113,17 @@ class Reader:
         return self._read(newest, limit) or has_moved
 
     def is_at_end(self) -> bool:
-        """True if nothing waits; for any thread."""
+        """True if nothing waits, for the file or the handlers beside it; for any thread."""
         note = self.note
         try:
-            return not note.passed_over and all(
+            is_read = not note.passed_over and all(
                 offset == self._segments.size(number)
                 for number, offset in list(note.places.items())
             )
         except OSError:
             return False
+        # After that: what is read comes to the handlers once it is in the file.
+        return is_read and not self._is_handing_on
 
     def unread(self) -> int:
         """How many bytes the log has not got yet."""
@@ -238,7 +241,14 @@ class Reader:
             size *= 2
 
     def _take(self, part: Part, is_retry: bool = False) -> None:
-        """Deal with the frames in these bytes, run by run."""
+        """Deal with the frames in these bytes."""
+        self._is_handing_on = True
+        try:
+            self._take_runs(part, is_retry)
+        finally:
+            self._is_handing_on = False
+
+    def _take_runs(self, part: Part, is_retry: bool) -> None:
         if time.tzname is not self._zone:  # the program has set another (`time.tzset`)
             self._zone, self._newest = time.tzname, self._delivery.bounds(time.time())
         at, bounds = 0, self._newest

@@ -62,6 +62,23 @@ def numbered(count: int, first: int = 0) -> list[str]:
 # --- what goes where --------------------------------------------------------------------
 
 
+def test_the_end_is_reached_once_handlers_have_it_all(place, journal, file):
+    """Whoever then writes past the journal comes after what was in it, for them too."""
+
+    class Asking(Side):
+        def offer(self, record) -> None:
+            super().offer(record)
+            at_end.append(reader.is_at_end())
+
+    at_end: list[bool] = []
+    side = Asking()
+    journal.add(record("one", b"one\n"), record("two", b"two\n"))
+    with reading(place, file, [side]) as reader:
+        read_all(reader)
+        assert side.messages == ["one", "two"] and at_end == [False, False]
+        assert reader.is_at_end()
+
+
 def test_lines_of_several_periods(tmp_path, place, journal, file):
     """Each goes to the file of its own date, in order; all is dealt with then."""
     days = [0, 0, -1, 0, -1, -1, 0, 1]
