@@ -103,6 +103,10 @@ def _of_thread(args: Any) -> None:
 
 
 def _unraisable(args: Any) -> None:
+    if args.object is None:  # from 3.14 on, the message has it
+        text = args.err_msg or "Exception ignored"
+        _tell(logging.ERROR, args.exc_value, args.exc_traceback, "%s", text)
+        return
     try:
         where = repr(args.object)
     except Exception:

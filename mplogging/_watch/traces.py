@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import faulthandler
 from typing import Any
+
+try:
+    import faulthandler
+except ImportError:  # in an interpreter beside others: no companion begins there
+    pass
 
 
 class Traces:

@@ -33,6 +33,13 @@ class Companion(Protocol):
         """This process belongs to the session now (`attached()`), as the session's own does."""
 
 
+try:
+    import faulthandler  # noqa: F401 - loads in no interpreter that stands beside others
+
+    _IS_BESIDE_OTHERS = False
+except ImportError:
+    _IS_BESIDE_OTHERS = True
+
 _Escort = TypeVar("_Escort")
 
 
@@ -43,8 +50,11 @@ class Companions:
         self._escorts: list[Escort] = []
 
     def begin(self, companions: Iterable[Companion]) -> None:
-        """The process has been attached."""
-        for companion in companions:
+        """The process has been attached.
+
+        What they look after is the process's: an interpreter beside others goes without.
+        """
+        for companion in () if _IS_BESIDE_OTHERS else companions:
             try:
                 self._escorts.append(companion.begin())
             except Exception as error:
