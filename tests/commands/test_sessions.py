@@ -233,14 +233,19 @@ def test_over_a_queue(run, tmp_path):
     assert (again.stdout, again.returncode) == ("[]\n", 1)
 
 
-def test_top_on_a_terminal(family):
-    """The lines are drawn over those before, as long as the terminal is wide; Ctrl-C ends it."""
-    parent, address, _ = family
+@pytest.fixture
+def terminals():
+    """There are some: a bare root directory has none."""
     try:
         for descriptor in pty.openpty():
             os.close(descriptor)
     except OSError as error:
         pytest.skip(f"no terminals here: {error}")
+
+
+def test_top_on_a_terminal(terminals, family):
+    """The lines are drawn over those before, as long as the terminal is wide; Ctrl-C ends it."""
+    parent, address, _ = family
     pid, terminal = pty.fork()
     if not pid:
         os.execve(
