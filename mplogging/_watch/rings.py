@@ -25,6 +25,7 @@ except ImportError:  # no POSIX system: there are no places either
 from .._closing import close
 from .._errors import MPLoggingError
 from .._wire.descriptors import leads_to, lifted
+from .._wire.locks import try_lock
 from .._wire.place import Place
 from .ring import (
     HEAD_BYTES,
@@ -159,7 +160,7 @@ class FoundRing:
 
     def take_charge(self) -> bool:
         """True if its process is dead, and nobody else sees to it: until it is closed, we do."""
-        if not _try_lock(self._descriptor, _LIFE) or not os.fstat(self._descriptor).st_nlink:
+        if not try_lock(self._descriptor, _LIFE) or not os.fstat(self._descriptor).st_nlink:
             return False
         self.head = Head.load(os.pread(self._descriptor, HEAD_BYTES, 0))  # its last one
         return True
@@ -209,7 +210,7 @@ def found_rings(place: Place, own: str = "", pid: int | None = None) -> Iterator
 def _taking(descriptor: int, slots: int, last: int | None = None) -> Iterator[list[Entry]]:
     """Entries that have not been taken yet; up to a number, where it is known."""
     deadline = monotonic() + _PATIENCE
-    while not _try_lock(descriptor, _TAKING):
+    while not try_lock(descriptor, _TAKING):
         if monotonic() >= deadline:
             yield []  # whoever has it brings the same lines
             return
@@ -228,16 +229,6 @@ def _taking(descriptor: int, slots: int, last: int | None = None) -> Iterator[li
             os.pwrite(descriptor, dump_taken(found[-1].number), TAKEN_AT)
     finally:
         fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _TAKING)
-
-
-def _try_lock(descriptor: int, byte: int) -> bool:
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            raise
-        return False
-    return True
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -30,6 +30,21 @@ _LOOKING = 0.1
 _FLOCK = struct.Struct("hhqqi4x")
 
 
+def try_lock(descriptor: int, byte: int) -> bool:
+    """Have this byte of a file for this process alone; False if another has it.
+
+    Raises:
+        OSError: There are no such locks, or no more of them.
+    """
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            raise
+        return False
+    return True
+
+
 class Locks:
     """Those of an open note."""
 
@@ -115,13 +130,7 @@ class Locks:
         return None if kind == fcntl.F_UNLCK else max(0, pid)
 
     def _try_lock(self, byte: int) -> bool:
-        try:
-            fcntl.lockf(self._note, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise
-            return False
-        return True
+        return try_lock(self._note, byte)
 
     def _share(self, byte: int) -> None:
         # Whoever looks who has it has it alone for a moment. One that was stopped just

@@ -11,7 +11,6 @@ one is just being made.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import struct
 import time
@@ -27,6 +26,7 @@ except ImportError:  # no POSIX system: a queue stands in for the journal
 from .._closing import close
 from .._errors import SessionError
 from .descriptors import leads_to, lifted
+from .locks import try_lock
 from .place import Place
 
 _PREFIX = "process-"
@@ -167,7 +167,7 @@ def look(place: Place, name: str) -> tuple[Presence | None, bool]:
         if os.fstat(descriptor).st_size < HEADER_BYTES:
             return None, True
         # First the lock, then the text: who leaves in between has said so before it let go.
-        is_held = _is_locked(descriptor)
+        is_held = not try_lock(descriptor, 0)
         data = os.pread(descriptor, HEADER_BYTES + _MOST_BYTES, 0)
         return Presence.load(data), is_held
     finally:
@@ -198,16 +198,6 @@ def dead(place: Place) -> Iterator[tuple[str, Presence]]:
         presence, is_held = look(place, name)
         if presence is not None and not is_held:
             yield name, presence
-
-
-def _is_locked(descriptor: int) -> bool:
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            raise
-        return True
-    return False
 
 
 def _write(place: Place, name: str, data: bytes, at: int) -> None:
