@@ -8,6 +8,8 @@ import threading
 import time
 
 import mplogging
+from mplogging._wire.place import Place
+from mplogging._worker.attachment import Attachment
 
 
 def say_at(*jobs):
@@ -163,6 +165,24 @@ def tell_levels(connection):
     while (names := connection.recv()) is not None:
         logging.critical("passes")
         connection.send([logging.getLogger(name).getEffectiveLevel() for name in names])
+
+
+def tell_levels_after_a_pause(connection, address, step):
+    """The same, by a process that pauses right after that step of its attaching."""
+    owner = Place if step == "read_config" else Attachment
+    known = getattr(owner, step)
+
+    def take_the_step(self):
+        result = known(self)
+        connection.send(step)
+        connection.recv()
+        logging.critical("passes")
+        return result
+
+    setattr(owner, step, take_the_step)
+    mplogging.attach(address)
+    setattr(owner, step, known)
+    tell_levels(connection)
 
 
 def own_level_and_tell(connection):

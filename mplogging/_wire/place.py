@@ -24,6 +24,7 @@ import errno
 import os
 import stat
 import weakref
+from time import time_ns
 from typing import Callable
 
 from .._closing import close
@@ -261,6 +262,9 @@ class Place(Locks):
         descriptor = self.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            file.flush()
+            now = time_ns()  # the system's own stamp may be one of some milliseconds ago
+            os.utime(file.fileno(), ns=(now, now))
         os.rename(
             temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor
         )

@@ -84,15 +84,20 @@ class Attachment:
         """Let the named loggers, levels and records be as in the session's process."""
         self._old_factory = use_factory(self.config.factory)
         self.tree = Tree(self.config.tree or {}, self.handlers(), previous=previous)
-        self.handler.when_new = self._follow
         self.tree.set_up_root()
         self.config.levels.apply(self.tree.steps())
         self.steering.follow(self.config.orders)
+        self._begin_to_follow()
 
     def adopt(self, config: Config) -> None:
         """The session has another configuration by now."""
         self.config = config
         self._fields.leave_out(config.left_out)
+
+    def _begin_to_follow(self) -> None:
+        self.handler.when_new = self._follow
+        if self.handler.news is not None:  # another thread's record has come upon it already
+            self._follow(self.handler.news)
 
     def _follow(self, config: Config) -> None:
         self.adopt(config)
@@ -116,10 +121,10 @@ class Attachment:
         if self.branches is None:
             self.branches = self.config.tree or {}
         self.tree = Tree(self.branches, self.handlers(), inherited=old)
-        self.handler.when_new = self._follow
         self.served, self.see_tree = list, None
         if self.branches:
             set_up(self.tree.steps(), is_more=True)
+        self._begin_to_follow()
 
     def install(self) -> None:
         """Let the root logger have no handlers but ours."""

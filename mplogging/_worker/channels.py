@@ -111,11 +111,12 @@ class JournalChannel:
         """
         place = Place.open(address)
         try:
+            identity = place.config_identity()  # first: what comes then is another one
             config: Config = pickle.loads(place.read_config())
             channel = cls(
                 place, Bell(config.bell), config.capacity_bytes, config.process, owns_place=True
             )
-            channel._config_identity = place.config_identity()
+            channel._config_identity = identity
             if not channel._is_read():
                 raise SessionClosedError(f"the session at {address!r} is over: nobody reads it")
             place.hold()

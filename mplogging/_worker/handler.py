@@ -54,6 +54,8 @@ class SessionHandler(logging.handlers.QueueHandler):
     Attributes:
         makes_lines: It makes them just as the session's own process would.
         onward: Where records go once the session is over.
+        when_new: Is told each configuration that is found to be another one than before.
+        news: The last one of these.
     """
 
     queue: Sender  # type: ignore[assignment]
@@ -70,6 +72,7 @@ class SessionHandler(logging.handlers.QueueHandler):
         else:
             self._file, self.makes_lines = config.load_file()
         self.when_new: Callable[[Config], object] = lambda config: None
+        self.news: Config | None = None
         self.onward: Onward = Nowhere()
         self._levels_due = 0.0
         self.drops: DropCount = queue.drop_count()
@@ -101,6 +104,7 @@ class SessionHandler(logging.handlers.QueueHandler):
         config = self._channel.new_config()
         if config is not None:
             self.follow(config)
+            self.news = config
             self.when_new(config)
 
     def _handle_from_level(self, record: logging.LogRecord) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -49,9 +50,9 @@ def notices(directory):
 class Worker:
     """A process that says its levels when asked, right after it has logged something."""
 
-    def __init__(self, context, function=tree_jobs.tell_levels):
+    def __init__(self, context, function=tree_jobs.tell_levels, *arguments):
         self._connection, self._theirs = context.Pipe()
-        self._process = context.Process(target=function, args=(self._theirs,))
+        self._process = context.Process(target=function, args=(self._theirs, *arguments))
 
     def __enter__(self):
         self._process.start()
@@ -63,6 +64,14 @@ class Worker:
         assert self._process.exitcode == 0
         self._connection.close()
         self._theirs.close()
+
+    @contextlib.contextmanager
+    def at_its_pause(self):
+        """What is done within, is done while it stands still."""
+        assert self._connection.poll(60)
+        self._connection.recv()
+        yield
+        self._connection.send("go on")
 
     def levels(self, *names):
         self._connection.send(names)
@@ -88,6 +97,17 @@ def test_every_process_has_it(new_session, context, name, seconds):
             assert new.levels(below, name) == [DEBUG, DEBUG]
     assert (logging.getLogger("app").level, logging.getLogger("app.db").level) == (ERROR, 0)
     assert logging.getLogger("elsewhere").level == 0
+
+
+@pytest.mark.parametrize("step", ["read_config", "install"])
+def test_a_process_that_is_just_attaching(new_session, context, step):
+    """A level that is set in the midst of that is set there, too."""
+    job = tree_jobs.tell_levels_after_a_pause
+    with new_session(autoAttach=False) as session:
+        with Worker(context, job, session.address, step) as worker:
+            with worker.at_its_pause():
+                session.setLevel(DEBUG)
+            worker.comes_to({"": DEBUG})
 
 
 def test_it_is_raised(new_session, context):

@@ -310,6 +310,15 @@ def test_is_open_here(place, tmp_path):
     other.close()
 
 
+def test_each_config_is_another_one(place):
+    """However soon it is replaced."""
+    identities = []
+    for number in range(100):
+        place.write_config(b"%d" % number)
+        identities.append(place.config_identity())
+    assert len(set(identities)) == 100
+
+
 # --- its end ----------------------------------------------------------------------------
 
 
