@@ -35,7 +35,11 @@ _DAYS = (2, 1, 0)
 # What a handler does with half a line that is older than itself: it stays, as a line of its
 # own, or at the end of a compressed file, since it might be what a crashed machine left. Here
 # it is the killed reader's, of a write that the recovery makes again; or another program's.
-_HALF = re.compile(r"torn: .*(INFO MainProcess: [-\d x]*|INFO script: half a li)'( in .*)?")
+_SHORTER = "|".join("INFO MainProcess: "[:length] for length in range(1, 18))
+_HALF = re.compile(
+    r"torn: (.*INFO MainProcess: [-\d x]*|.*INFO script: half a li"
+    rf"|(.*\\n|[^']*')({_SHORTER}))'( in .*)?"
+)
 _OLD = 100  # days: what retention takes
 
 
