@@ -2,7 +2,8 @@
 
     Message ─ writer ── one write a frame ══ segment ══ segments.read ─ frames ─ Run
                                                 │
-          place: the private directory that segments, note and locks stand in
+          place: the private directory that segments, note and locks stand in; directory:
+          how it is entered, and what is opened in it
           note: how far its reader is; turnover: from one segment to the next
           bell: wakes the reader; drops: what a process had to drop
           presence: who is there, and has died; last_record: when it made that

@@ -22,14 +22,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 import weakref
-from time import time_ns
 from typing import Callable
 
 from .._closing import close
 from .._errors import SessionClosedError, SessionError, UnsafeSessionError
 from .descriptors import leads_to, lifted
+from .directory import Directory
 from .locks import Locks
 from .note import HEAD_BYTES, NOTE_BYTES, Head, Note
 from .processes import has_open
@@ -37,11 +36,6 @@ from .processes import has_open
 ENVIRONMENT = "MPLOGGING_SESSION"
 _NOTE, _CONFIG, _RECOVERY, _SEGMENT = "note", "config", "recovery", "journal-"
 FIGURES = "figures"  # see `figures`
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-# Without waiting: a FIFO's opening would.
-_SAFE = (
-    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-)
 
 
 def prefix() -> str:
@@ -49,13 +43,12 @@ def prefix() -> str:
     return f".mplogging-{os.geteuid()}-"
 
 
-class Place(Locks):
+class Place(Directory, Locks):
     """A session's directory, opened."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
-        super().__init__()
-        self.path = path
-        self._descriptor = descriptor
+    def __init__(self, path: str) -> None:
+        Directory.__init__(self, path)
+        Locks.__init__(self)
         self._identity = (0, 0)  # of the note, which tells whether a descriptor is still ours
         self._log_path = ""  # as saved last
         self._saved = b""  # the head
@@ -74,13 +67,13 @@ class Place(Locks):
             OSError: It can't be made, or has no locks.
         """
         path = os.path.join(os.path.abspath(parent), prefix() + os.urandom(5).hex())
-        place = cls(path, -1)
+        place = cls(path)
         keep(place)
         try:
             os.mkdir(path, 0o700)
-            place._descriptor = lifted(os.open(path, _DIRECTORY | _SAFE))
+            place._enter()
             os.fchmod(place._descriptor, 0o700)  # else a directory's S_ISGID comes along
-            place._check_directory()
+            place._check()
             place._open_note(os.O_CREAT | os.O_EXCL)
             if not place.try_reader_lock():
                 raise OSError(errno.ENOLCK, "locks do not work here", path)
@@ -102,9 +95,9 @@ class Place(Locks):
             UnsafeSessionError: Somebody else could have written to it.
             SessionError: The system has no descriptor left.
         """
-        place = cls(path, -1)
+        place = cls(path)
         try:
-            place._descriptor = lifted(os.open(path, _DIRECTORY | _SAFE))
+            place._enter()
         except (FileNotFoundError, ValueError):
             raise SessionClosedError(
                 f"the session at {path!r} is over, or there never was one"
@@ -119,7 +112,7 @@ class Place(Locks):
             # O_NOFOLLOW and O_DIRECTORY on a link: which error is the system's choice.
             raise UnsafeSessionError(f"{path!r} can't be opened: {error}") from error
         try:
-            place._check_directory()
+            place._check()
             place._open_note()
         except FileNotFoundError:
             place.close()
@@ -131,17 +124,6 @@ class Place(Locks):
             place.close()
             raise
         return place
-
-    def _check_directory(self) -> None:
-        status = os.fstat(self._descriptor)
-        if status.st_uid != os.geteuid():
-            raise UnsafeSessionError(
-                f"{self.path!r} belongs to user {status.st_uid}, not {os.geteuid()}: refused"
-            )
-        if stat.S_IMODE(status.st_mode) != 0o700:
-            raise UnsafeSessionError(
-                f"{self.path!r} has mode {stat.S_IMODE(status.st_mode):04o}, not 0700: refused"
-            )
 
     def _open_note(self, flags: int = 0) -> None:
         # To a number far up before there is a lock: closing the other would drop it.
@@ -169,9 +151,9 @@ class Place(Locks):
             UnsafeSessionError: Another has been put in its place.
         """
         identity, self._note = self._identity, -1
-        self._descriptor = lifted(os.open(self.path, _DIRECTORY | _SAFE))
+        self._enter()
         try:
-            self._check_directory()
+            self._check()
             self._open_note()
             if self._identity != identity:
                 raise UnsafeSessionError(
@@ -183,36 +165,6 @@ class Place(Locks):
             raise
 
     # -- the files in it ----------------------------------------------------------------
-
-    def open_file(self, name: str, flags: int) -> int:
-        """A descriptor for a regular file within."""
-        descriptor = os.open(name, flags | _SAFE, 0o600, dir_fd=self._descriptor)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            close(descriptor)
-            raise UnsafeSessionError(f"{name!r} in {self.path!r} is no regular file: refused")
-        return descriptor
-
-    def names(self) -> list[str]:
-        """The files within."""
-        # Our descriptor's position is shared with other threads and with forks: of two that
-        # list by it at once, each misses what the other has got.
-        descriptor = os.open(".", _DIRECTORY | _SAFE, dir_fd=self._descriptor)
-        try:
-            return os.listdir(descriptor)
-        finally:
-            close(descriptor)
-
-    def status(self, name: str) -> os.stat_result:
-        """Size, times and so on of one of them."""
-        return os.stat(name, dir_fd=self._descriptor)
-
-    def unlink(self, name: str) -> None:
-        """Remove one of them."""
-        os.unlink(name, dir_fd=self._descriptor)
-
-    def made_at(self) -> float:
-        """When something was last made in it, or removed."""
-        return os.fstat(self._descriptor).st_mtime
 
     def open_segment(self, number: int, flags: int) -> int:
         """A descriptor for a segment of the journal, at a number that programs hardly use."""
@@ -256,24 +208,6 @@ class Place(Locks):
         """What `write_recovery` wrote."""
         return self.read(_RECOVERY)
 
-    def replace(self, name: str, data: bytes) -> None:
-        """Make, or replace, the file of this name at once."""
-        temporary = f"{name}.new"
-        descriptor = self.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            now = time_ns()  # the system's own stamp may be one of some milliseconds ago
-            os.utime(file.fileno(), ns=(now, now))
-        os.rename(
-            temporary, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor
-        )
-
-    def read(self, name: str) -> bytes:
-        """What stands in that file."""
-        with os.fdopen(self.open_file(name, os.O_RDONLY), "rb") as file:
-            return file.read()
-
     # -- the note -------------------------------------------------------------------------
 
     def read_head(self) -> Head:
@@ -300,12 +234,6 @@ class Place(Locks):
         return self._saved in (b"", os.pread(self._note, HEAD_BYTES, 0))
 
     # -- its end ----------------------------------------------------------------------------
-
-    def is_there(self) -> bool:
-        """True if its path leads to it: another process can enter it."""
-        with contextlib.suppress(OSError):
-            return os.path.samestat(os.fstat(self._descriptor), os.lstat(self.path))
-        return False
 
     def remove(self) -> None:
         """Remove all that is in it, and then the directory, if it still has its name."""
