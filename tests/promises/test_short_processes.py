@@ -19,7 +19,7 @@ MIB = 10  # what the parent's memory may grow by
 
 @needs_proc
 def test_short_processes(tmp_path):
-    short_processes(tmp_path, 300)
+    short_processes(tmp_path, 100)
 
 
 @needs_proc

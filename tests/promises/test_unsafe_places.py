@@ -170,8 +170,9 @@ def test_no_memory_for_a_record(context, tmp_path, monkeypatch):
     assert any("no memory for a record of 83" in line for line in found.warnings)
 
 
-def test_large_records_whose_calls_are_interrupted(context, tmp_path):
+def test_large_records_whose_calls_are_interrupted(tmp_path):
     """A call that a signal handler's exception ends has logged its record whole, or not at all."""
+    context = multiprocessing.get_context("spawn")
     with LogSession(prepare(tmp_path), format=FORMAT) as session:
         child = context.Process(target=fault_jobs.log_while_interrupted, args=(str(tmp_path),))
         child.start()

@@ -312,7 +312,7 @@ def test_few_descriptors(logs):
 
 def test_many(logs):
     """None is missed, none told twice, and none made up."""
-    many(logs, deaths=40, clean=100, terminated=3)
+    many(logs, deaths=25, clean=60, terminated=3)
 
 
 def test_the_program_of_the_documentation(tmp_path):
