@@ -87,6 +87,22 @@ def run(program: str, directory: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_titles_and_tables_are_whole(page):
+    """Each title has a line of its length under it; each table its top, its head and its end."""
+    lines = PAGES[page].splitlines()
+    borders = []
+    for number, line in enumerate(lines):
+        if re.fullmatch("=+( +=+)+", line):
+            borders.append(line)
+        elif re.fullmatch(r"(=|-|~){4,}", line):
+            above = [""] + lines[:number]
+            assert len(above[-1]) == len(line) and not above[-2], line
+    assert len(borders) % 3 == 0
+    for start in range(0, len(borders), 3):
+        assert len(set(borders[start : start + 3])) == 1, borders[start]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     """To a file of the repository; in an installed package, to one of the documentation."""
     start = README.parent if page == "README.rst" else PACKAGE / "docs"
