@@ -421,9 +421,20 @@ def program(
         process.join()
 
 
-def alone(directory: str, way: str, workers: int, **options: object) -> None:
+class Stuck(logging.Handler):
+    """Is never through with its first record."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        threading.Event().wait()
+
+
+def alone(
+    directory: str, way: str, workers: int, has_stuck: bool = False, **options: object
+) -> None:
     """2,000 records after so many workers have come and gone."""
-    with mplogging.LogSession(os.path.join(directory, LOGS, "app.log"), format=FORMAT, **options):
+    log_path = os.path.join(directory, LOGS, "app.log")
+    handlers = [Stuck()] if has_stuck else []
+    with mplogging.LogSession(log_path, format=FORMAT, handlers=handlers, **options):
         context = multiprocessing.get_context("fork")
         processes = [context.Process(target=log, args=(directory, 100)) for _ in range(workers)]
         for process in processes:

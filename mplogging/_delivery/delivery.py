@@ -43,7 +43,7 @@ class RecordTaker(Protocol):
     @property
     def handler(self) -> logging.Handler | None: ...
 
-    def offer(self, record: logging.LogRecord) -> None: ...
+    def offer(self, record: logging.LogRecord, may_wait: bool = True) -> None: ...
 
 
 class LastResort:
@@ -52,7 +52,7 @@ class LastResort:
     handler = logging.lastResort
     dropped = failed = 0
 
-    def offer(self, record: logging.LogRecord) -> None:
+    def offer(self, record: logging.LogRecord, may_wait: bool = True) -> None:
         """Write the record to stderr, from level WARNING on."""
         handler = logging.lastResort
         if handler is not None and record.levelno >= handler.level:
@@ -117,12 +117,12 @@ class Delivery:
         except Exception as error:
             self.mishap("failed", f"a record of process {message.pid} is of no use: {error!r}")
 
-    def offer(self, message: Message) -> None:
-        """Hand on the record of a RECORD whose line has been seen to."""
+    def offer(self, message: Message, may_wait: bool = True) -> None:
+        """Hand on the record of a RECORD whose line has been seen to; see `Sideline.offer`."""
         if not self._sidelines:
             return  # to unpickle it for nobody might run code of the program's
         try:
-            self._offer(split_record(message.payload)[2])
+            self._offer(split_record(message.payload)[2], may_wait)
         except Exception as error:
             self.mishap("failed", f"a record of process {message.pid} is of no use: {error!r}")
 
@@ -231,10 +231,10 @@ class Delivery:
 
     # -- the ways out -----------------------------------------------------------------
 
-    def _offer(self, pickled: bytes) -> None:
+    def _offer(self, pickled: bytes, may_wait: bool = True) -> None:
         record, problem = load_record(pickled)
         for sideline in self._sidelines:
-            sideline.offer(record)
+            sideline.offer(record, may_wait)
         self._tell(problem)
 
     def _tell(self, problem: BaseException | None) -> None:

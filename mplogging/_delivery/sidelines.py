@@ -68,14 +68,25 @@ class Sideline:
         """Records that there was no room for."""
         return int(repr(self._drops)[len("count(") : -1])  # how far it has counted
 
-    def offer(self, record: logging.LogRecord) -> None:
-        """Take the record if the handler wants its level; never waits unless patient."""
+    def has_room(self) -> bool:
+        """False if what is offered now would have to wait; for any thread."""
+        return not self._is_patient or self._records.qsize() < self._capacity
+
+    def offer(self, record: logging.LogRecord, may_wait: bool = True) -> None:
+        """Take the record if the handler wants its level; never waits unless patient.
+
+        Args:
+            may_wait: False for one that has seen that there is room. If another thread has
+                had it since, the record is one too many, and is taken.
+        """
         if self._is_over or record.levelno < self.handler.level:
             return
         while self._records.qsize() >= self._capacity:
             if not self._is_patient:
                 next(self._drops)  # in one step, whichever thread offers
                 return
+            if not may_wait:
+                break
             sleep(_ROOM_PAUSE)
         self._records.put(record)
         if self._thread.ident is None:

@@ -110,10 +110,8 @@ class Lane:
             return QueueSource(self.channel.queue, self.delivery)
         assert self._journal is not None
         source = self._journal.source()
-        # A handler that records wait for holds up the listener, not whoever logs.
-        waits = self._settings.are_handlers_patient and self._sidelines
-        if self.file is not None and not waits:
-            self._alone = handler.alone = Alone(source, self.delivery, self.file)
+        if self.file is not None:
+            self._alone = handler.alone = Alone(source, self.delivery, self.file, self._sidelines)
         return source
 
     def publish(self, config: Config) -> str | QueueAddress:

@@ -30,7 +30,7 @@ class Side:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def offer(self, record) -> None:
+    def offer(self, record, may_wait=True) -> None:
         self.messages.append(record.getMessage())
 
 

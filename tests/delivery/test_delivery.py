@@ -37,7 +37,7 @@ class Side:
         self.dropped = self.failed = 0
         self.records: list[logging.LogRecord] = []
 
-    def offer(self, record: logging.LogRecord) -> None:
+    def offer(self, record: logging.LogRecord, may_wait: bool = True) -> None:
         self.records.append(record)
 
     @property

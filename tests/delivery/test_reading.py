@@ -66,7 +66,7 @@ def test_the_end_is_reached_once_handlers_have_it_all(place, journal, file):
     """Whoever then writes past the journal comes after what was in it, for them too."""
 
     class Asking(Side):
-        def offer(self, record) -> None:
+        def offer(self, record, may_wait=True) -> None:
             super().offer(record)
             at_end.append(reader.is_at_end())
 
