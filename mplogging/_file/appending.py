@@ -31,6 +31,10 @@ LOOK_INTERVAL = 0.1
 # Seconds for which half a line must stay as it is to count as left by the dead.
 # An append without the lock (its holder was stopped) may just be going on.
 _SETTLING = 0.01
+# The same where there is no lock: longer than the kernel lets one who writes too much pause
+# in the midst of a write. Our own write would wait for that one's anyway.
+_UNLOCKED_SETTLING = 0.3
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.00005, 0.005
 _UNOPENED, _UNKNOWN = -1, -2
 # So many writers may be in the midst of a write each when the last quarter of a file
 # begins, and yet have room in it.
@@ -237,7 +241,7 @@ class AppendFile:
         stays = self._end == _UNOPENED and os.fstat(descriptor).st_mtime < self._cut_since
         is_alone = is_locked and self._lock.upgrade(descriptor)
         if not (is_alone or stays):
-            return end
+            return self._end_when_left(end)
         line_end = (kept_end if stays else last_line_end)(descriptor, end, access)
         # To get it alone, the lock was lost for a moment, and a writer that could not
         # have it in time may be at work without it: only an end that stays is nobody's.
@@ -254,10 +258,23 @@ class AppendFile:
                     raise
                 stays, line_end = True, end
         if stays and line_end and not ends_whole(descriptor, line_end, access):
-            # Half a character that can't be cut off would put all after it out of step.
-            padding = b"\0" * (-line_end % access.unit_bytes)
-            return line_end + write(descriptor, padding + access.terminator)
+            return self._end_line(line_end)
         return line_end or self._begin(is_locked)
+
+    def _end_when_left(self, end: int) -> int:
+        """Without the lock nothing is cut off: half a line that nobody goes on with stays."""
+        deadline, pause = monotonic() + _UNLOCKED_SETTLING, _FIRST_PAUSE
+        while (settled := lseek(self.descriptor, 0, SEEK_END)) == end:
+            if monotonic() >= deadline:
+                return self._end_line(end)
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return settled
+
+    def _end_line(self, end: int) -> int:
+        # Half a character that can't be cut off would put all after it out of step.
+        padding = b"\0" * (-end % self._access.unit_bytes)
+        return end + write(self.descriptor, padding + self._access.terminator)
 
     def _fitting(self, chunks: Sequence[bytes], end: int) -> Sequence[bytes]:
         """Those that there is room for: all, or fewer; in an empty file one at least."""

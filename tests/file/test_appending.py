@@ -150,9 +150,23 @@ def test_half_a_line_goes_when_taking_over(tmp_path):
     assert texts(tmp_path) == {NAME: "whole\nnext\n"}
 
 
-def test_half_a_line_that_goes_on_is_left_alone(tmp_path, monkeypatch):
-    """Someone appends without the lock: his line is not cut under his hands."""
-    handler = handler_for(tmp_path)
+@pytest.mark.parametrize(("encoding", "half"), [("utf-8", "half"), ("utf-16-le", "hal")])
+def test_half_a_line_without_lock(tmp_path, monkeypatch, encoding, half):
+    """`lock=False`: it is not cut off, since somebody may be at it; but no line follows it."""
+    monkeypatch.setattr(appending, "_UNLOCKED_SETTLING", 0)
+    handler = handler_for(tmp_path, lock=False, encoding=encoding)
+    for text in ("one", "two"):
+        with open(tmp_path / NAME, "ab") as file:
+            file.write("half".encode(encoding)[:5])
+        log(handler, text)
+    handler.close()
+    assert (tmp_path / NAME).read_text(encoding) == f"{half}\none\n{half}\ntwo\n"
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_half_a_line_that_goes_on_is_left_alone(tmp_path, monkeypatch, lock):
+    """Someone appends without the lock: his line is not cut under his hands, or parted."""
+    handler = handler_for(tmp_path, lock=lock)
     log(handler, "one")
     with open(tmp_path / NAME, "ab", buffering=0) as file:
         file.write(b"ha")
