@@ -6,7 +6,7 @@ import os
 import pickle
 import queue as queues
 from collections.abc import Iterator
-from time import monotonic, sleep
+from time import sleep
 from typing import Any, Callable, NamedTuple, Protocol
 
 from .._delivery.direct import DirectWriter
@@ -16,12 +16,9 @@ from .._wire.bell import Bell
 from .._wire.drops import DropCount
 from .._wire.frames import HELLO, Message
 from .._wire.place import Place
-from .._wire.processes import is_dead, may_live, this_process
 from .._wire.writer import Congested, JournalWriter, Over
 from .config import Config
-
-# How long a reader that may have lost its lock is waited for, where it can't be seen.
-_PATIENCE = 0.5  # seconds
+from .reading_process import ReadingProcess
 
 
 class QueueAddress(NamedTuple):
@@ -96,7 +93,7 @@ class JournalChannel:
         self._owns_place = owns_place
         self._bell = bell
         self._capacity_bytes = capacity_bytes
-        self._process = process
+        self._reader = ReadingProcess(process, place, bell)
         self._is_read_here = self._is_read_elsewhere = False
         self._writer: JournalWriter | None = None
         self._config_identity = (0, 0)
@@ -133,42 +130,20 @@ class JournalChannel:
     def _is_read(self) -> bool:
         if self.place.read_head().is_over:
             return False
-        self._is_read_here = self._process == this_process()
+        self._is_read_here = self._reader.is_this()
         return (
             self._is_read_here or not self.place.is_reader_gone() or self._is_reader_seen()
         )
 
-    def _is_dying(self) -> bool:
-        """True once a reader that is dead has let go of its lock, too."""
-        deadline = monotonic() + _PATIENCE
-        while is_dead(self._process) and monotonic() < deadline:
-            if self.place.is_reader_gone():
-                return True
-            sleep(0.001)
-        return False
-
     def _is_reader_seen(self) -> bool:
-        if self._is_read_elsewhere:
-            return False
-        is_open = self.place.is_open_in(self._process)
-        return self._is_lock_taken_again() if is_open is None else is_open
-
-    def _is_lock_taken_again(self) -> bool:
-        """Where it can't be seen, a reader that has lost its lock is given a moment for that."""
-        deadline = monotonic() + _PATIENCE
-        while may_live(self._process) and monotonic() < deadline:
-            self._bell.ring()
-            sleep(0.005)
-            if not self.place.is_reader_gone():
-                return True
-        return False
+        return not self._is_read_elsewhere and self._reader.is_seen()
 
     def read_elsewhere(self) -> None:
         """In the session's process: another has come to read the journal."""
         self._is_read_here, self._is_read_elsewhere = False, True
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
-        self._is_read_here = self._process == this_process()
+        self._is_read_here = self._reader.is_this()
         pid, before = os.getpid(), self._writer
         self._writer = JournalWriter(
             self.place, self._bell, self._capacity_bytes, foreword,
@@ -191,7 +166,7 @@ class JournalChannel:
         return not self._is_read()
 
     def leave(self, file: DatedFileHandler | None) -> None:
-        if not self._is_read_here and (not self._is_read() or self._is_dying()):
+        if not self._is_read_here and (not self._is_read() or self._reader.is_dying()):
             writer = self.direct(file)
             is_all_read = writer.take_over()
             self.place.let_go()  # of two that leave at once, one finds the other gone
