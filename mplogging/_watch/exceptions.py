@@ -13,7 +13,6 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Callable
 
@@ -21,6 +20,7 @@ from .._worker.attaching import attached
 from .._worker.companions import Escort
 from .._worker.packages import FORKED_PACKAGES
 
+_MODULES = [f"{package}.process" for package in ("multiprocessing", *FORKED_PACKAGES)]
 LOGGER = "mplogging.exceptions"
 _MEANT = (KeyboardInterrupt, SystemExit)
 _MARK = "_mplogging_logged"  # as `@worker` has it
@@ -58,10 +58,14 @@ class _Hook:
         self._tell(*args)
         self._before(*args)
 
+    def is_in_place(self) -> bool:
+        """False if somebody has replaced it."""
+        return getattr(self._module, self._name) is self
+
     def put_back(self) -> None:
         """Somebody who has replaced it calls us still: what comes is passed on to `before`."""
         self._tell = _tell_nobody
-        if getattr(self._module, self._name) is self:
+        if self.is_in_place():
             setattr(self._module, self._name, self._before)
 
 
@@ -73,8 +77,9 @@ class _Hooks:
             _Hook(sys, "excepthook", _of_main),
             _Hook(threading, "excepthook", _of_thread),
             _Hook(sys, "unraisablehook", _unraisable),
-            *_run_watches(),
         ]
+        self._kinds = _process_kinds()
+        self._hooks += map(_RunWatch, self._kinds)
 
     def end(self) -> None:
         """Put them back."""
@@ -82,8 +87,15 @@ class _Hooks:
             hook.put_back()
 
     def disown(self) -> None:
-        """Likewise: a child that goes on in the session begins anew."""
+        """Likewise."""
         self.end()
+
+    def go_on(self) -> bool:
+        """They serve any process, unless somebody has others, or a package has come since."""
+        for hook in self._hooks:
+            if not hook.is_in_place():
+                return False
+        return self._kinds == _process_kinds()
 
 
 def _tell_nobody(*args: Any) -> None:
@@ -133,17 +145,20 @@ class _RunWatch:
 
         self._ours = kind._bootstrap = bootstrap
 
+    def is_in_place(self) -> bool:
+        """False if somebody has replaced it."""
+        return self._kind._bootstrap is self._ours
+
     def put_back(self) -> None:
         """Whoever has replaced it may call us still: there is nobody to be told then."""
-        if self._kind._bootstrap is self._ours:
+        if self.is_in_place():
             self._kind._bootstrap = self._before
 
 
-def _run_watches() -> Iterator[_RunWatch]:
-    for package in ("multiprocessing", *FORKED_PACKAGES):
-        kind = getattr(sys.modules.get(f"{package}.process"), "BaseProcess", None)
-        if hasattr(kind, "_bootstrap"):
-            yield _RunWatch(kind)
+def _process_kinds() -> list[Any]:
+    modules = (sys.modules.get(name) for name in _MODULES)
+    kinds = [getattr(module, "BaseProcess", None) for module in modules]
+    return [kind for kind in kinds if hasattr(kind, "_bootstrap")]
 
 
 def _run(name: str, run: Callable[[], None]) -> None:

@@ -55,6 +55,10 @@ class Follower:
     def disown(self) -> None:
         """A forked child has no such thread."""
 
+    def go_on(self) -> bool:
+        """It is a worker, and what that prints is led elsewhere."""
+        return False
+
     def _run(self) -> None:
         pause = _BUSY_PAUSE
         while not self._is_over.wait(pause):

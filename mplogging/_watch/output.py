@@ -91,6 +91,10 @@ class Redirection:
     def disown(self) -> None:
         """In a forked child: it writes where its parent does."""
 
+    def go_on(self) -> bool:
+        """Likewise, unless the worker had put it back."""
+        return self is _redirected
+
     def rename(self) -> None:
         """`multiprocessing` says by now what a forked process is called."""
         writer = self._writer._replace(process_name=_process_name())

@@ -49,6 +49,10 @@ class Unwatched:
     def disown(self) -> None:
         """In a fork of it, too."""
 
+    def go_on(self) -> bool:
+        """There may be descriptors by now."""
+        return False
+
 
 class Watched:
     """This process is seen to die.
@@ -67,14 +71,15 @@ class Watched:
         self._traces = Traces(presence.descriptor)
         self._exits = Exits(presence)
         self._starts = Starts(lambda pid: mark_as_meant(place, pid))
+        self._utils: list[Any] = []  # that have been told
         try:
             self._traces.begin()
             self._exits.begin()
+            self._starts.prepare()
             if not is_sessions:  # that has another, see `deaths`
                 self._starts.begin()
             attachment.when_doing = presence.do
-            for util in multiprocessing_utils():
-                util.register_after_fork(self, functools.partial(_rename, util))
+            self._see_to_names()
         except BaseException:
             self.end()
             raise
@@ -91,6 +96,23 @@ class Watched:
     def disown(self) -> None:
         self._put_back()
         self._presence.close()
+
+    def go_on(self) -> bool:
+        # Traces need nothing: the child's file has the descriptor that the parent's had.
+        if not (self._traces.may_go_on() and self._exits.are_in_place()):
+            return False
+        if not self._presence.go_on(current_process().name):
+            return False
+        self._exits.begin()
+        self._starts.begin()
+        self._see_to_names()
+        return True
+
+    def _see_to_names(self) -> None:
+        for util in multiprocessing_utils():
+            if util not in self._utils:
+                self._utils.append(util)
+                util.register_after_fork(self, functools.partial(_rename, util))
 
     def _put_back(self) -> None:
         self._attachment.when_doing = None

@@ -119,6 +119,10 @@ class Recorder:
         self._terminations.end()
         self._own.close()
 
+    def go_on(self) -> bool:
+        """See `Escort`: a ring is one process's."""
+        return False
+
     # -- what is too low for the log ---------------------------------------------------
 
     def is_wanted(self) -> bool:

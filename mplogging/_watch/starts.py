@@ -36,15 +36,20 @@ class Starts:
     def __init__(self, tell: Callable[[int], object], is_keeping: bool = False) -> None:
         self._tell = tell
         self._is_keeping = is_keeping
-        self._pid = os.getpid()
+        self._pid = -1  # whose starts it sees
         self._replaced: list[tuple[Any, str, Any, Any]] = []
         self.ends: dict[int, dict[str, Any]] = {}
 
     def begin(self) -> None:
-        """From now on."""
+        """From now on; once more in a forked child, which is seen to then."""
+        self._pid = os.getpid()
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Be in place, for a forked child in which it begins; once more for new packages."""
         for package in ("multiprocessing", *FORKED_PACKAGES):
             kind: Any = getattr(sys.modules.get(f"{package}.process"), "BaseProcess", None)
-            if hasattr(kind, "start"):
+            if hasattr(kind, "start") and all(kind is not one[0] for one in self._replaced):
                 self._replace(kind, "start", self._start_of(kind.start))
 
     def end(self) -> None:

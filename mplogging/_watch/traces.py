@@ -29,6 +29,10 @@ class Traces:
             self._enable(self._descriptor)
             _set_enable(self._enabled)
 
+    def may_go_on(self) -> bool:
+        """True if there is nothing to do in a forked child whose descriptor is its own file's."""
+        return faulthandler.is_enabled()
+
     def end(self) -> None:
         """No more."""
         if faulthandler.enable == self._enabled:

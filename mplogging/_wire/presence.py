@@ -80,11 +80,36 @@ class OwnPresence:
         self._place = place
         self._is_ours, self._look_due = False, 0.0
         self._identity = 0, 0
+        self._name = ""
+        self.descriptor = -1
+        self._make(name, is_sessions)
+
+    def go_on(self, name: str) -> bool:
+        """In a forked child: have a file of its own, at the same descriptor.
+
+        Returns:
+            False if the program has closed that.
+
+        Raises:
+            OSError: As its parent's could not be made.
+        """
+        if not self.is_open():
+            return False
+        _own.discard(self._name)
+        self._make(name, False)
+        return True
+
+    def _make(self, name: str, is_sessions: bool) -> None:
         self._name = f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
         _own.add(self._name)  # first: from then on nobody here opens it
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-        self.descriptor = lifted(place.open_file(self._name, flags))
+        opened = self._place.open_file(self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
+            # Before there is a lock: closing the other would drop it.
+            if self.descriptor < 0:
+                self.descriptor = lifted(opened)
+            else:
+                os.dup2(opened, self.descriptor, inheritable=False)
+                close(opened)
             status = os.fstat(self.descriptor)
             self._identity = status.st_dev, status.st_ino
             fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +121,7 @@ class OwnPresence:
         except BaseException:
             self.close()
             with contextlib.suppress(OSError):
-                place.unlink(self._name)
+                self._place.unlink(self._name)
             raise
 
     def is_open(self) -> bool:

@@ -251,8 +251,7 @@ def _after_fork() -> None:
         attachment.handler.drops.close()
         attachment.grow_again()
         attachment.lead_on(GoingOn(attachment, _follow))
-        attachment.companions.disown()
-        attachment.companions.begin(attachment.config.companions)
+        attachment.companions.go_on(attachment.config.companions)
         _see_to_forks()
         _see_to_leaving()
     else:

@@ -25,6 +25,16 @@ class Escort(Protocol):
     def disown(self) -> None:
         """In a forked child: it is the parent's. Let go of what came along of it."""
 
+    def go_on(self) -> bool:
+        """In a forked child that belongs to the session too: be the child's.
+
+        To begin anew is dearer: a page that a child writes to is copied, and reference
+        counts are in all that it so much as calls.
+
+        Returns:
+            False if it can't: then it is disowned, and begun again.
+        """
+
 
 class Companion(Protocol):
     """Picklable; pickled with the rest of what a process has to know of its session."""
@@ -47,7 +57,7 @@ class Companions:
     """Those of one process. What one raises is told: it harms neither process nor session."""
 
     def __init__(self) -> None:
-        self._escorts: list[Escort] = []
+        self._escorts: dict[type[Companion], Escort] = {}  # in the order of their beginning
 
     def begin(self, companions: Iterable[Companion]) -> None:
         """The process has been attached.
@@ -56,32 +66,61 @@ class Companions:
         """
         for companion in () if _IS_BESIDE_OTHERS else companions:
             try:
-                self._escorts.append(companion.begin())
+                self._escorts[type(companion)] = companion.begin()
             except Exception as error:
                 _tell(companion, error)
 
     def at_work(self, kind: type[_Escort]) -> _Escort | None:
         """The one of this class, if there is one."""
-        return next((one for one in self._escorts if isinstance(one, kind)), None)
+        return next((one for one in self._escorts.values() if isinstance(one, kind)), None)
 
     def disown(self) -> None:
-        """The process has been forked."""
+        """The process has been forked, and belongs to the session no more."""
         while self._escorts:
-            escort = self._escorts.pop()
-            try:
-                escort.disown()
-            except Exception as error:
-                _tell(escort, error)
+            _disown(self._escorts.popitem()[1])
+
+    def go_on(self, companions: Iterable[Companion]) -> None:
+        """The process has been forked, and belongs to the session too."""
+        going_on: dict[type[Companion], Escort] = {}
+        while self._escorts:
+            kind, escort = self._escorts.popitem()
+            if _goes_on(escort):
+                going_on[kind] = escort
+            else:
+                _disown(escort)
+        for companion in companions:
+            kind = type(companion)
+            if kind in going_on:
+                self._escorts[kind] = going_on[kind]
+            else:
+                self.begin([companion])
 
     def end(self) -> None:
         """The process leaves the session, or ends. A second time does what is left of it."""
         while self._escorts:
-            escort = self._escorts[-1]
+            kind = next(reversed(self._escorts))
+            escort = self._escorts[kind]
             try:
                 escort.end()
             except Exception as error:
                 _tell(escort, error)
-            self._escorts.remove(escort)  # now: its end may have been interrupted
+            self._escorts.pop(kind, None)  # now: its end may have been interrupted
+
+
+def _goes_on(escort: Escort) -> bool:
+    try:
+        return escort.go_on()
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        return False  # what hinders it is told as it is begun again
+
+
+def _disown(escort: Escort) -> None:
+    try:
+        escort.disown()
+    except Exception as error:
+        _tell(escort, error)
 
 
 def _tell(who: object, error: Exception) -> None:
