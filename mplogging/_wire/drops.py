@@ -64,7 +64,7 @@ class DropCount:
 
     def __init__(self, place: Place | None) -> None:
         self._place = place
-        self._name = f"{_PREFIX}{os.getpid()}-{time.time_ns()}"
+        self._name = ""
         self._descriptor, self._identity = -1, (0, 0)
         self._news: deque[Dropped] = deque()
         self._lock = Lock()  # for the counts, and is never waited for
@@ -115,6 +115,7 @@ class DropCount:
                 self._place = None
 
     def _open(self, place: Place) -> None:
+        self._name = self._name or f"{_PREFIX}{os.getpid()}-{time.time_ns()}"
         # Again under the same name if the program has closed it, as daemons do.
         self._descriptor = place.open_file(self._name, os.O_WRONLY | os.O_CREAT)
         status = os.fstat(self._descriptor)

@@ -62,7 +62,6 @@ class JournalWriter:
         foreword: What is to be said before the next message; see `speak_first`.
         is_read_here: True if the reader lives in this very process.
         is_reader_seen: True if it is seen to live, though it has lost its lock.
-        before: The writer that a forked process has from its parent.
     """
 
     def __init__(
@@ -73,7 +72,6 @@ class JournalWriter:
         foreword: Callable[[], Iterator[Message]],
         is_read_here: Callable[[], bool] = lambda: False,
         is_reader_seen: Callable[[], bool] = lambda: False,
-        before: JournalWriter | None = None,
     ) -> None:
         self._place = place
         self._bell = bell
@@ -91,9 +89,11 @@ class JournalWriter:
         self._pause = 0.0
         self.descriptor, self.segment, self._identity = -1, 0, (0, 0)
         self._tags: dict[int, int] = {}
-        if before is not None:
-            self.descriptor, self.segment = before.descriptor, before.segment
-            self._identity, self._tags = before._identity, before._tags
+
+    def succeed(self, before: JournalWriter) -> None:
+        """In a forked child: go on where the parent's was."""
+        self.descriptor, self.segment = before.descriptor, before.segment
+        self._identity, self._tags = before._identity, before._tags
 
     def get_ready(self) -> None:
         """Open what is needed while that can be had: later there may be no descriptor left."""

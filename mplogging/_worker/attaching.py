@@ -141,7 +141,7 @@ def _opened(address: str | QueueAddress) -> Attachment:
             other.close()
         raise
     attachment = Attachment(address, channel, config, handler, ends)
-    attachment.lead_on(GoingOn(attachment, _follow))
+    attachment.lead_on(_onward(attachment))
     return attachment
 
 
@@ -177,6 +177,10 @@ def _follow(going_on: GoingOn) -> None:
         _retire(before)
     finally:
         _following.release()
+
+
+def _onward(attachment: Attachment) -> GoingOn:
+    return GoingOn(attachment, _follow)
 
 
 def _retire(attachment: Attachment) -> None:
@@ -235,9 +239,9 @@ def _add_handler(handler: logging.Handler) -> None:
 
 def _before_fork() -> None:
     """A forked child is to have the named loggers' handlers as they are by now."""
-    if _attached is not None and _attached.see_tree is not None:
+    if _attached is not None and _attached.follows_forks:
         with contextlib.suppress(Exception):
-            _attached.branches = _attached.see_tree()
+            _attached.see_to_heir(_onward)
 
 
 def _after_fork() -> None:
@@ -248,9 +252,7 @@ def _after_fork() -> None:
     if attachment is None:
         return
     if attachment.follows_forks:
-        attachment.handler.drops.close()
-        attachment.grow_again()
-        attachment.lead_on(GoingOn(attachment, _follow))
+        attachment.grow_again(_onward)
         attachment.companions.go_on(attachment.config.companions)
         _see_to_forks()
         _see_to_leaving()

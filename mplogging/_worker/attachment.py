@@ -28,6 +28,19 @@ class End(NamedTuple):
     handler: SessionHandler
 
 
+class Heir(NamedTuple):
+    """What a forked child of this process takes over, ready-made.
+
+    What is made in a child is made once for each, and dear there: it is the first to touch
+    what it takes for that, and each page that it touches is copied. Here it is made once.
+    """
+
+    config: Config
+    handler: SessionHandler
+    ends: list[End]
+    tree: Tree  # of a program that has nothing on named loggers
+
+
 class Attachment:
     """This process's place in a session: its loggers, and what was there before.
 
@@ -63,6 +76,7 @@ class Attachment:
         self.served: Callable[[], Sequence[logging.Handler]] = list
         self.places: Callable[[], Sequence[Place]] = list  # of its first file
         self.branches: Mapping[str, Branch] | None = None  # as seen last, before a fork
+        self._heir: Heir | None = None
         self.follows_forks = True  # do forked children belong to the session too?
         self.session_pid: int | None = None  # set where the session itself runs
         self.outlets = [outlet for one in self.root_handlers() for outlet in one.outlets()]
@@ -105,26 +119,43 @@ class Attachment:
             self.tree.follow(config.tree)
         self.steering.follow(config.orders)
 
-    def grow_again(self) -> None:
-        """In a forked child, whose loggers have its parent's handlers."""
-        old = [*self.served(), *self.handlers()]
-        if self.tree is not None:
-            old += self.tree.handlers()
-        for end in self.ends:
-            end.handler.drops.close()
-        self.ends = [
+    def see_to_heir(self, onward: Callable[[Attachment], Onward]) -> None:
+        """Before a fork: see that there is what the child takes over, as things are now."""
+        if self.see_tree is not None:
+            self.branches = self.see_tree()
+        if self._heir is None or self._heir.config is not self.config:
+            self._heir = self._make_heir(onward(self))
+
+    def _make_heir(self, onward: Onward) -> Heir:
+        handler = SessionHandler(self.channel, self.config, self.handler)
+        ends = [
             end._replace(handler=SessionHandler(end.channel, end.config, end.handler))
             for end in self.ends
         ]
-        self.handler = SessionHandler(self.channel, self.config, self.handler)
+        handlers = [handler, *(end.handler for end in ends)]
+        for one in handlers:
+            one.onward = onward
+        handler.when_new = self._follow
+        return Heir(self.config, handler, ends, Tree({}, handlers, inherited=()))
+
+    def grow_again(self, onward: Callable[[Attachment], Onward]) -> None:
+        """In a forked child, whose loggers have its parent's handlers."""
+        heir, self._heir = self._heir, None
+        if heir is None or heir.config is not self.config:  # another thread was at it
+            heir = self._make_heir(onward(self))
+        before, old_tree = self.handlers(), self.tree
+        self.handler, self.ends, self.tree = heir.handler, heir.ends, heir.tree
+        for handler, old in zip(self.handlers(), before):
+            handler.succeed(old)
         self.install()
         if self.branches is None:
             self.branches = self.config.tree or {}
-        self.tree = Tree(self.branches, self.handlers(), inherited=old)
-        self.served, self.see_tree = list, None
         if self.branches:
+            inherited = [*self.served(), *before]
+            inherited += [] if old_tree is None else old_tree.handlers()
+            self.tree = Tree(self.branches, self.handlers(), inherited=inherited)
             set_up(self.tree.steps(), is_more=True)
-        self._begin_to_follow()
+        self.served, self.see_tree = list, None
 
     def install(self) -> None:
         """Let the root logger have no handlers but ours."""

@@ -57,6 +57,12 @@ class Channel(Protocol):
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender: ...
 
+    def spare_sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
+        """One for a child that may be forked, which calls `succeed` with it."""
+
+    def succeed(self, sender: Sender) -> None:
+        """In a forked child: it sends with this from now on."""
+
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         """What to send with once nobody reads any more."""
 
@@ -144,15 +150,26 @@ class JournalChannel:
 
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
         self._is_read_here = self._reader.is_this()
-        pid, before = os.getpid(), self._writer
+        pid = os.getpid()
         self._writer = JournalWriter(
             self.place, self._bell, self._capacity_bytes, foreword,
             lambda: self._is_read_here and os.getpid() == pid, self._is_reader_seen,
-            before=before,
         )  # fmt: skip
-        if before is None:
-            self._writer.get_ready()
+        self._writer.get_ready()
         return self._writer
+
+    def spare_sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
+        return JournalWriter(
+            self.place, self._bell, self._capacity_bytes, foreword,
+            is_reader_seen=self._is_reader_seen,
+        )  # fmt: skip
+
+    def succeed(self, sender: Sender) -> None:
+        assert isinstance(sender, JournalWriter)
+        self._is_read_here = False  # but by the parent, if at all
+        if self._writer is not None:
+            sender.succeed(self._writer)
+        self._writer = sender
 
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         return DirectWriter(file, self.place, self._writer)
@@ -213,6 +230,13 @@ class QueueChannel:
     def sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
         return QueueWriter(self.queue, foreword)
 
+    def spare_sender(self, foreword: Callable[[], Iterator[Message]]) -> Sender:
+        return QueueWriter(self.queue, foreword)
+
+    def succeed(self, sender: Sender) -> None:
+        assert isinstance(sender, QueueWriter)
+        sender.begin()
+
     def direct(self, file: DatedFileHandler | None) -> DirectWriter:
         return DirectWriter(file)
 
@@ -239,6 +263,10 @@ class QueueWriter:
         self._queue = queue
         self._foreword = foreword
         self._has_to_speak = True
+        self.begin()
+
+    def begin(self) -> None:
+        """This process is the one that sends with it."""
         self._pid = os.getpid()
 
     def speak_first(self) -> None:

@@ -49,7 +49,8 @@ class SessionHandler(logging.handlers.QueueHandler):
     Args:
         queue: The channel to the session.
         config: What the session wants.
-        before: That of the process from which this one has been forked.
+        before: That of the process of which a child may be forked: this one is to be the
+            child's, which calls `succeed`.
 
     Attributes:
         makes_lines: It makes them just as the session's own process would.
@@ -80,10 +81,20 @@ class SessionHandler(logging.handlers.QueueHandler):
         # For the one change of `queue`; reentrant, since a signal handler may log.
         self._change = RLock()
         self._aside_writer: DirectWriter | None = None
-        super().__init__(queue.sender(self._foreword))  # type: ignore[arg-type]
+        sender = queue.sender if before is None else queue.spare_sender
+        super().__init__(sender(self._foreword))  # type: ignore[arg-type]
         self.follow(config)
         if isinstance(self.queue, JournalWriter):
             self.queue.when_looking = self.look
+        self._set_line()
+
+    def succeed(self, before: SessionHandler) -> None:
+        """In a forked child: be in that one's place."""
+        before.drops.close()
+        self._channel.succeed(self.queue)
+        self._set_line()  # its file may have got filters
+
+    def _set_line(self) -> None:
         if self._file is not None:
             self.line = self._filtered_line if self._file.filters else self._file.line
 

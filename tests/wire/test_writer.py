@@ -374,7 +374,8 @@ def test_a_fork_with_no_descriptor_left(place, writer):
     if child == 0:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-            forked = JournalWriter(place, Bell(""), CAPACITY, lambda: iter(()), before=writer)
+            forked = JournalWriter(place, Bell(""), CAPACITY, lambda: iter(()))
+            forked.succeed(writer)
             forked.send(LINE, 1.0, b"child\n")
         finally:
             os._exit(0)
