@@ -103,6 +103,7 @@ class Invitation:
                 attachment.adopt(config)
                 main.handler.follow(config)
                 self.address = attachment.address = address = main.publish(config)
+                main.channel.know_config()
                 if isinstance(address, str):
                     attachment.addresses.add(address)
                     # Before or after, it would stay for what comes after us.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import queue as queues
@@ -76,6 +77,9 @@ class Channel(Protocol):
 
     def new_config(self) -> Config | None:
         """What the session wants by now, if that is something else than before."""
+
+    def know_config(self) -> None:
+        """In the session's process: what stands there by now is no news here, or in forks."""
 
     def close(self) -> None: ...
 
@@ -209,6 +213,10 @@ class JournalChannel:
                 raise
             return None  # all goes on as it was
 
+    def know_config(self) -> None:
+        with contextlib.suppress(OSError):  # the directory was removed underneath
+            self._config_identity = self.place.config_identity()
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -251,6 +259,9 @@ class QueueChannel:
 
     def new_config(self) -> Config | None:
         return None
+
+    def know_config(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
