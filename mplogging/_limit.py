@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import collections
 import logging
-import os
 import re
 import weakref
 from collections.abc import Hashable
@@ -18,6 +17,7 @@ from threading import RLock
 from typing import Any, Callable
 
 from ._errors import ConfigError
+from ._forks import see_to_forks
 from ._numbers import is_seconds, is_whole, seconds_of
 from ._public import public
 from ._records import own_record
@@ -90,6 +90,7 @@ class RateLimit(logging.Filter):
         self.shared = shared
         self._forget()
         _limits.add(self)
+        see_to_forks(self, RateLimit._forget)
 
     def _forget(self) -> None:
         """Begin to count anew."""
@@ -178,12 +179,5 @@ def tell_all_held() -> None:
         logging.getLogger(told.name).handle(told)
 
 
-def _forget_all() -> None:
-    for limit in list(_limits):
-        limit._forget()
-
-
 # Before `logging.shutdown`, which was registered earlier.
 atexit.register(tell_all_held)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 GROUND_FLOOR = (
     "_errors", "_event", "_closing", "_numbers", "_levels", "_unmade", "_records", "_lock",
-    "_exceptions", "_limit", "_public",
+    "_exceptions", "_limit", "_public", "_forks",
 )
 ROOF = ("__init__", "__main__", "testing")  # of the package itself: may import from every wing
 

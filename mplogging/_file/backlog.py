@@ -98,13 +98,18 @@ class Backlog:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything: it belongs to another process."""
+        """Have nothing."""
         self._refusals: dict[Period, _Refusal] = {}
         self._refused_bytes = 0
         self._retry_at = 0.0
         self._interrupting: deque[tuple[float, Sequence[bytes]]] = deque()
         self.is_writing = False
         self.lost_in_all = 0
+
+    def forget(self) -> None:
+        """In a forked child: all of it is the parent's."""
+        if self._refusals or self._interrupting or self.is_writing or self.lost_in_all:
+            self.clear()
 
     def count(self) -> int:
         """How many lines wait."""

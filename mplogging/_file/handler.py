@@ -12,10 +12,10 @@ import datetime
 import logging
 import os
 import time
-import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._forks import see_to_forks
 from .._public import public
 from .._records import own_record
 from .appending import Announce
@@ -149,7 +149,7 @@ class DatedFileHandler(LineHandler):
         )
         # Last, as logging.shutdown() closes whatever has come as far as this.
         super().__init__()
-        _handlers.add(self)
+        see_to_forks(self, DatedFileHandler._forget_parent)
         self._is_being_made = False
         if not settings["delay"]:
             self.open()
@@ -277,10 +277,10 @@ class DatedFileHandler(LineHandler):
 
     def _forget_parent(self) -> None:
         """In a child: the parent's descriptors, its locks and its lines are not ours."""
-        self._backlog.clear()
+        self._backlog.forget()
         self._backlog_retrier.forget()
         self._house_retrier.forget()
-        self._closes_at_exit = False
+        vars(self)["_closes_at_exit"] = False
         self._series.close()
         self._series.late_count = 0
         if self._compressor is not None:
@@ -308,15 +308,3 @@ def _rebuilt(
     handler.level, formatter, handler.filters = state
     handler.setFormatter(formatter)
     return handler
-
-
-_handlers: weakref.WeakSet[DatedFileHandler] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for handler in list(_handlers):
-        handler._forget_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -27,6 +27,7 @@ from typing import Callable
 
 from .._closing import close
 from .._errors import SessionClosedError, SessionError, UnsafeSessionError
+from .._forks import see_to_forks
 from .descriptors import leads_to, lifted
 from .directory import Directory
 from .locks import Locks
@@ -53,6 +54,7 @@ class Place(Directory, Locks):
         self._log_path = ""  # as saved last
         self._saved = b""  # the head
         _open_places.add(self)
+        see_to_forks(self, Place.forget_threads)
 
     # -- making and entering it -------------------------------------------------------
 
@@ -282,12 +284,3 @@ def opened(path: str) -> Place | None:
         if place.path == path and place._descriptor >= 0:
             return place
     return None
-
-
-def _after_fork() -> None:
-    for place in list(_open_places):
-        place.forget_threads()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any
 
 FORKED_PACKAGES = ("multiprocess", "billiard")
+_UTIL = "multiprocessing.util"
 
 
 def multiprocessing_utils() -> list[Any]:
@@ -20,6 +22,6 @@ def multiprocessing_utils() -> list[Any]:
 
 def multiprocessing_util() -> Any:
     """The module."""
-    from multiprocessing import util  # loads `subprocess`: not for a mere import of ours
-
+    if (util := sys.modules.get(_UTIL)) is None:
+        util = importlib.import_module(_UTIL)  # loads `subprocess`: not for an import of ours
     return util
