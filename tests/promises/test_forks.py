@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ from conftest import eventually
 from ledgers import FORMAT, accepted, check, prepare
 from processes import METHODS, Program, end, start
 
-from mplogging import LogSession
+from mplogging import DatedFileHandler, LogSession
 
 FORKS = int(os.environ.get("MPLOGGING_FORKS", "200"))  # of the long run
 
@@ -97,6 +98,68 @@ def test_forks_within_a_worker(context, tmp_path):
         end(start(context, fault_jobs.fork_and_log, tmp_path, 10, count=2), tmp_path)
     assert check(tmp_path).records() == 2 * (2 * 300 + 10 * 20)
     assert session.stats().workers == 2 * (1 + 10)
+
+
+class Listing(logging.Handler):
+    """Keeps what comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+def fork_and_say(log, generations):
+    """Log at three levels in a child; and then in a child of that."""
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            for level in (logging.DEBUG, logging.INFO, logging.WARNING):
+                log.log(level, "%s %d", logging.getLevelName(level), generations)
+            if generations:
+                fork_and_say(log, generations - 1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_what_is_changed_between_two_forks(tmp_path):
+    """A child has things as they are when it is forked, not as the one before had them."""
+    log, own = logging.getLogger("between"), Listing()
+    file = DatedFileHandler(tmp_path / "app.log")
+    file.setFormatter(logging.Formatter("%(name)s %(message)s"))
+    said = []
+
+    def say(generations=0):
+        fork_and_say(log, generations)
+        assert session.flush()
+        text = "".join(path.read_text() for path in tmp_path.glob("app.log.*"))
+        lines = [line[len("between ") :] for line in text.splitlines() if "between " in line]
+        said.append(lines[sum(map(len, said)) :])
+
+    with LogSession(file, level=logging.INFO) as session:
+        say()
+        file.setLevel(logging.WARNING)
+        say()
+        session.setLevel(logging.DEBUG)
+        file.setLevel(logging.NOTSET)
+        say(1)
+        file.addFilter(lambda record: record.levelno != logging.INFO)
+        say()
+        log.addHandler(own)
+        say(1)
+        log.removeHandler(own)
+        log.disabled = True
+        say()
+    every, no_info = ["DEBUG 0", "INFO 0", "WARNING 0"], ["DEBUG 0", "WARNING 0"]
+    of_parent = [line.replace("0", "1") for line in every]
+    assert said == [
+        every[1:], every[2:], [*of_parent, *every], no_info,
+        [of_parent[0], of_parent[2], *no_info], [],
+    ]  # fmt: skip
+    assert own.messages == [*of_parent, *every]
+    assert session.stats().workers == 7  # the last one has not said a word
 
 
 def test_forks_while_the_session_is_being_left(tmp_path):
