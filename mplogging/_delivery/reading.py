@@ -53,6 +53,7 @@ class Reader:
         self._turnover = Turnover(place, self._segments, self._lines.save, self._own_segment)
         self.is_final = False  # nobody writes any more: what is cut short stays so
         self.has_more = False  # the last read brought all that it could
+        self.last_bytes = 0  # which it brought
         self._is_handing_on = False
         self._zone, self._newest = time.tzname, delivery.bounds(time.time())
         self._seen: dict[int, int] = {}  # up to where nothing whole is left, by segment
@@ -207,6 +208,7 @@ class Reader:
         data = self._segments.read(number, offset, size)
         if not data:
             return False
+        self.last_bytes = len(data)
         self.has_more = len(data) == _READ_BYTES
         self._take(Part(number, offset, data))
         if self.note.places[number] > offset or self._lines.is_blocked():

@@ -7,6 +7,7 @@ from typing import Callable, Protocol
 
 from .._delivery.delivery import Delivery
 from .._delivery.reading import Reader
+from .._event import Event
 from .._wire.bell import Bell
 from .._wire.frames import LINE
 from .._wire.place import Place
@@ -15,6 +16,9 @@ from .._wire.writer import LOOK_SECONDS, JournalWriter, Unsent
 # While data comes, the reader looks so often, so that frames collect: to wake for each
 # record would halve the speed of all. It sleeps only when the next record is sure to ring.
 _PAUSE = 0.005
+# Where little comes, as of processes that live for a moment: a look costs more than to read
+# that, and still more in a process that forks, since it copies what the look touches.
+_LONG_PAUSE, _LITTLE_BYTES = 0.02, 1 << 14
 _AWAKE_SECONDS = 2 * LOOK_SECONDS
 _SLEEP_SECONDS = 1.0
 _DRAINING_SECONDS = 2.0
@@ -67,6 +71,7 @@ class JournalSource:
         self._readers: list[Reader] = []
         delivery.write_own = self._write_own
         self._awake_until = 0.0
+        self._woken = Event()
         self.sleep_seconds = _SLEEP_SECONDS  # at most
 
     def add(
@@ -87,11 +92,16 @@ class JournalSource:
         if self._turn():
             self._awake_until = monotonic() + _AWAKE_SECONDS
             if not any(reader.has_more for reader in self._readers):
-                sleep(_PAUSE)
+                self._pause()
         elif monotonic() < self._awake_until:
-            sleep(_PAUSE)
+            self._pause()
         elif self._bell.wait(self._sleep_seconds()):
             self._awake_until = monotonic() + _AWAKE_SECONDS
+
+    def _pause(self) -> None:
+        much = any(reader.last_bytes > _LITTLE_BYTES for reader in self._readers)
+        if self._woken.wait(_PAUSE if much else _LONG_PAUSE):
+            self._woken = Event()
 
     def _turn(self) -> bool:
         has_moved = False
@@ -140,7 +150,7 @@ class JournalSource:
 
     def expect(self) -> Callable[[], bool]:
         targets = [(reader, reader.targets()) for reader in self._readers]
-        self._bell.ring()
+        self.wake()
         return lambda: all(reader.has_reached(target) for reader, target in targets)
 
     def is_at_end(self) -> bool:
@@ -159,6 +169,7 @@ class JournalSource:
             return False
 
     def wake(self) -> None:
+        self._woken.set()
         self._bell.ring()
 
     def left(self, is_read: bool) -> int:
