@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import logging
 import os
-import weakref
 from _thread import allocate_lock
 from queue import SimpleQueue
 from threading import Thread, get_ident
@@ -59,8 +58,12 @@ class Sideline:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
         _started.add(self)
+        try:
+            self._thread.start()
+        except BaseException:
+            _started.discard(self)
+            raise
         self.when_started(self._thread.ident)
 
     @property
@@ -160,6 +163,7 @@ class Sideline:
         with contextlib.suppress(BaseException), self._at_work:
             if getattr(self.handler, "flushOnClose", True):  # as `logging.shutdown`
                 self.handler.flush()
+        _started.discard(self)
 
     def _handle(self, record: logging.LogRecord) -> None:
         try:
@@ -171,13 +175,15 @@ class Sideline:
                     self._report(self.handler, record)
 
 
-_started: weakref.WeakSet[Sideline] = weakref.WeakSet()
+_started: set[Sideline] = set()  # whose threads are there
 _resting: dict[int, list[Sideline]] = {}  # by the thread that forks
 
 
 def _before_fork() -> None:
     # In the child, what a handler's thread has locked just then stays so for ever: the
     # buffer of stderr, say, on which that child then hangs at its end.
+    if not _started:
+        return
     resting = _resting[get_ident()] = []
     deadline = monotonic() + _FORK_PATIENCE
     for sideline in list(_started):
