@@ -143,15 +143,16 @@ class Attachment:
         heir, self._heir = self._heir, None
         if heir is None or heir.config is not self.config:  # another thread was at it
             heir = self._make_heir(onward(self))
-        before, old_tree = self.handlers(), self.tree
+        before, ends, old_tree = self.handler, self.ends, self.tree
         self.handler, self.ends, self.tree = heir.handler, heir.ends, heir.tree
-        for handler, old in zip(self.handlers(), before):
-            handler.succeed(old)
+        self.handler.succeed(before)
+        for end, old in zip(self.ends, ends):
+            end.handler.succeed(old.handler)
         self.install()
         if self.branches is None:
             self.branches = self.config.tree or {}
         if self.branches:
-            inherited = [*self.served(), *before]
+            inherited = [*self.served(), before, *(end.handler for end in ends)]
             inherited += [] if old_tree is None else old_tree.handlers()
             self.tree = Tree(self.branches, self.handlers(), inherited=inherited)
             set_up(self.tree.steps(), is_more=True)
