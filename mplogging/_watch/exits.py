@@ -18,29 +18,20 @@ class Exits:
     """Of this process: what `os` has for them is replaced until the end.
 
     Args:
-        presence: Its file.
+        presence: Its file; that of a child, in one that goes on with it.
     """
 
     def __init__(self, presence: OwnPresence) -> None:
         self._presence = presence
-        self._pid = -1
         self._replaced: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
     def begin(self) -> None:
-        """From now on; once more in a forked child."""
-        self._pid = os.getpid()
-        for name in () if self._replaced else _WAYS:
+        """From now on."""
+        for name in _WAYS:
             real = getattr(os, name)
             ours = self._exit_of(real) if name == "_exit" else self._exec_of(real)
             self._replaced[name] = real, ours
             setattr(os, name, ours)
-
-    def are_in_place(self) -> bool:
-        """False if somebody has replaced one."""
-        for name, (_, ours) in self._replaced.items():
-            if getattr(os, name) is not ours:
-                return False
-        return True
 
     def end(self) -> None:
         """No more."""
@@ -68,5 +59,5 @@ class Exits:
         return exec_
 
     def _say(self, status: int | None) -> None:
-        if self._pid == os.getpid():
+        if self._presence.pid == os.getpid():
             self._presence.leave(status)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import select
 import sys
 import weakref
@@ -17,6 +16,7 @@ from typing import Any, Callable
 
 from .._worker.packages import FORKED_PACKAGES
 
+_MODULES = [f"{package}.process" for package in ("multiprocessing", *FORKED_PACKAGES)]
 _WAYS = ("terminate", "kill", "interrupt")
 _MEANT, _ASKING = "_mplogging_meant", "_mplogging_asking"
 
@@ -26,6 +26,7 @@ class Starts:
 
     Args:
         tell: Gets the pid of one that the program is about to end.
+        is_at_work: False in a process that another looks after, as in a fork.
         is_keeping: Keep how they end.
 
     Attributes:
@@ -33,28 +34,28 @@ class Starts:
             that object, and keep no descriptor of it open.
     """
 
-    def __init__(self, tell: Callable[[int], object], is_keeping: bool = False) -> None:
+    def __init__(
+        self,
+        tell: Callable[[int], object],
+        is_at_work: Callable[[], bool],
+        is_keeping: bool = False,
+    ) -> None:
         self._tell = tell
+        self._is_at_work = is_at_work
         self._is_keeping = is_keeping
-        self._pid = -1  # whose starts it sees
         self._replaced: list[tuple[Any, str, Any, Any]] = []
         self.ends: dict[int, dict[str, Any]] = {}
 
     def begin(self) -> None:
-        """From now on; once more in a forked child, which is seen to then."""
-        self._pid = os.getpid()
-        self.prepare()
-
-    def prepare(self) -> None:
-        """Be in place, for a forked child in which it begins; once more for new packages."""
-        for package in ("multiprocessing", *FORKED_PACKAGES):
-            kind: Any = getattr(sys.modules.get(f"{package}.process"), "BaseProcess", None)
-            if hasattr(kind, "start") and all(kind is not one[0] for one in self._replaced):
+        """From now on; once more for packages that have been loaded since."""
+        for name in _MODULES:
+            kind: Any = getattr(sys.modules.get(name), "BaseProcess", None)
+            if hasattr(kind, "start") and not self._has_replaced(kind):
                 self._replace(kind, "start", self._start_of(kind.start))
 
     def end(self) -> None:
         """No more."""
-        self._pid = -1  # where another has replaced ours, it stays
+        self._is_at_work = lambda: False  # where another has replaced ours, it stays
         for owner, name, real, ours in reversed(self._replaced):
             if getattr(owner, name) is ours:
                 setattr(owner, name, real)
@@ -77,6 +78,12 @@ class Starts:
         """True if the program has ended this one."""
         return _MEANT in self.ends.get(pid, ())
 
+    def _has_replaced(self, owner: Any) -> bool:
+        for replaced, *_ in self._replaced:
+            if replaced is owner:
+                return True
+        return False
+
     def _replace(self, owner: Any, name: str, ours: Any) -> None:
         self._replaced.append((owner, name, getattr(owner, name), ours))
         setattr(owner, name, ours)
@@ -85,7 +92,7 @@ class Starts:
         @functools.wraps(real)
         def start(process: Any) -> None:
             real(process)
-            if self._pid == os.getpid():
+            if self._is_at_work():
                 with contextlib.suppress(Exception):
                     self._note(process)
 
@@ -119,12 +126,12 @@ class Starts:
         package, _, rest = module.partition(".backend.")
         executor = sys.modules.get(f"{package}.process_executor") if rest else None
         real = getattr(executor, "kill_process_tree", None)
-        if real is None or any(owner is executor for owner, *_ in self._replaced):
+        if real is None or self._has_replaced(executor):
             return
 
         @functools.wraps(real)
         def kill_process_tree(process: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._pid == os.getpid():
+            if self._is_at_work():
                 self._mean(process._popen)
             return real(process, *args, **kwargs)
 

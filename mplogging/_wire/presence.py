@@ -81,8 +81,9 @@ class OwnPresence:
         self._is_ours, self._look_due = False, 0.0
         self._identity = 0, 0
         self._name = ""
-        self.descriptor = -1
-        self._make(name, is_sessions)
+        self.descriptor = self.pid = -1
+        self.is_sessions = is_sessions
+        self._make(name)
 
     def go_on(self, name: str) -> bool:
         """In a forked child: have a file of its own, at the same descriptor.
@@ -96,11 +97,13 @@ class OwnPresence:
         if not self.is_open():
             return False
         _own.discard(self._name)
-        self._make(name, False)
+        self.is_sessions = False
+        self._make(name)
         return True
 
-    def _make(self, name: str, is_sessions: bool) -> None:
-        self._name = f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+    def _make(self, name: str) -> None:
+        self.pid = pid = os.getpid()
+        self._name = f"{_PREFIX}{pid}-{os.urandom(4).hex()}"
         _own.add(self._name)  # first: from then on nobody here opens it
         opened = self._place.open_file(self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
@@ -114,7 +117,7 @@ class OwnPresence:
             self._identity = status.st_dev, status.st_ino
             fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             header = _HEADER.pack(
-                _RUNS, _UNKNOWN, b"\0", time.time(), is_sessions, os.getpid(), _bytes(name), b"",
+                _RUNS, _UNKNOWN, b"\0", time.time(), self.is_sessions, pid, _bytes(name), b"",
             )  # fmt: skip
             # Not by `pwrite`: what `faulthandler` writes goes on where this ends.
             os.write(self.descriptor, header.ljust(HEADER_BYTES, b"\0"))
