@@ -52,17 +52,21 @@ class Sideline:
         self._drops = itertools.count()
         self.failed = 0
         self.when_started: Callable[[int | None], object] = lambda ident: None
+        self._claim = iter((True,))  # who takes it starts the thread
         self._thread = Thread(
             target=self._run, name=f"mplogging-{type(handler).__name__}", daemon=True
         )
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, unless a record has done that already."""
+        if not next(self._claim, False):
+            return
         _started.add(self)
         try:
             self._thread.start()
         except BaseException:
             _started.discard(self)
+            self._claim = iter((True,))
             raise
         self.when_started(self._thread.ident)
 

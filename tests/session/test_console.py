@@ -100,6 +100,28 @@ for _ in range(2):
         assert os.path.join(tmp_path, "logs", name) in told and "console=True" in told
 
 
+def test_what_is_told_at_the_very_beginning(tmp_path):
+    """What a session has left before the machine was started anew is on the console as well."""
+    told, lines = run(tmp_path, """
+import glob, json, os, shutil
+if not os.fork():
+    LogSession("logs/app.log").start()
+    os.kill(os.getpid(), 9)
+os.wait()
+(path,) = glob.glob("logs/.mplogging-*/recovery")
+described = json.load(open(path))
+with open(path, "w") as file:
+    json.dump({**described, "boot": "another"}, file)
+with LogSession("logs/app.log", format="%(message)s", console=True):
+    logging.info("hello")
+shutil.rmtree(os.path.dirname(path))
+for bell in filter(os.path.exists, described["bells"]):
+    os.unlink(bell)
+""")
+    assert told.splitlines() == lines
+    assert "a session has left something" in lines[0] and lines[1:] == ["hello"]
+
+
 def test_adopted_consoles_are_not_silent(tmp_path):
     """So nothing is said of them."""
     told, _ = run(tmp_path, """
