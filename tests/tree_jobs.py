@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import os
 import threading
 import time
 
 import mplogging
 from mplogging._wire.place import Place
+from mplogging._worker.attaching import attached
 from mplogging._worker.attachment import Attachment
+from mplogging._worker.channels import JournalChannel
 
 
 def say_at(*jobs):
@@ -183,6 +186,43 @@ def tell_levels_after_a_pause(connection, address, step):
     mplogging.attach(address)
     setattr(owner, step, known)
     tell_levels(connection)
+
+
+def tell_levels_beside_a_slow_thread(connection, is_forking):
+    """The same, where a thread has just read what is new, and has not taken it over yet."""
+    is_reading, goes_on = threading.Event(), threading.Event()
+    known = JournalChannel.new_config
+
+    def read_slowly(self):
+        config = known(self)
+        if config is not None and threading.current_thread() is slow:
+            is_reading.set()
+            goes_on.wait(60)
+        return config
+
+    def log():
+        while not is_reading.is_set():
+            logging.critical("passes")
+
+    logging.critical("passes")
+    connection.send("has what there is")
+    connection.recv()
+    slow = threading.Thread(target=log)
+    JournalChannel.new_config = read_slowly
+    slow.start()
+    assert is_reading.wait(60)
+    connection.send("has read it")
+    connection.recv()
+    if is_forking and not os.fork():
+        tell_levels(connection)
+        os._exit(0)
+    attached().handler.look()
+    goes_on.set()
+    slow.join()
+    if is_forking:
+        assert os.wait()[1] == 0
+    else:
+        tell_levels(connection)
 
 
 def own_level_and_tell(connection):

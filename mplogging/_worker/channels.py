@@ -81,6 +81,9 @@ class Channel(Protocol):
     def know_config(self) -> None:
         """In the session's process: what stands there by now is no news here, or in forks."""
 
+    def forget_config(self) -> None:
+        """In a forked child: whatever stands there is news."""
+
     def close(self) -> None: ...
 
 
@@ -217,6 +220,9 @@ class JournalChannel:
         with contextlib.suppress(OSError):  # the directory was removed underneath
             self._config_identity = self.place.config_identity()
 
+    def forget_config(self) -> None:
+        self._config_identity = (0, 0)
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
@@ -261,6 +267,9 @@ class QueueChannel:
         return None
 
     def know_config(self) -> None:
+        pass
+
+    def forget_config(self) -> None:
         pass
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import logging
 import logging.handlers
 import multiprocessing
 import os
+from _thread import allocate_lock
 from collections.abc import Iterator
 from threading import RLock
 from time import monotonic
@@ -76,6 +77,7 @@ class SessionHandler(logging.handlers.QueueHandler):
         self.news: Config | None = None
         self.onward: Onward = Nowhere()
         self._levels_due = 0.0
+        self._looking = allocate_lock()  # never waited for
         self.drops: DropCount = queue.drop_count()
         self._drop_below = config.drop_below
         # For the one change of `queue`; reentrant, since a signal handler may log.
@@ -93,6 +95,9 @@ class SessionHandler(logging.handlers.QueueHandler):
         before.drops.close()
         self._channel.succeed(self.queue)
         self._set_line()  # its file may have got filters
+        # A thread that is not here any more may have read something without taking it over.
+        if before._looking.locked() or before._followed is not self._followed:
+            self._channel.forget_config()
 
     def _set_line(self) -> None:
         if self._file is not None:
@@ -100,6 +105,7 @@ class SessionHandler(logging.handlers.QueueHandler):
 
     def follow(self, config: Config) -> None:
         """From now on, the handlers of the session's process have these levels."""
+        self._followed = config
         self._line_level = config.line_level
         self._record_level = config.record_level if self.makes_lines else 0
         self._least = min(config.line_level, config.record_level)
@@ -112,11 +118,17 @@ class SessionHandler(logging.handlers.QueueHandler):
 
     def look(self) -> None:
         """See whether the levels are others now."""
-        config = self._channel.new_config()
-        if config is not None:
-            self.follow(config)
-            self.news = config
-            self.when_new(config)
+        # Of two threads at once, the slower would bring back what is older.
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            config = self._channel.new_config()
+            if config is not None:
+                self.follow(config)
+                self.news = config
+                self.when_new(config)
+        finally:
+            self._looking.release()
 
     def _handle_from_level(self, record: logging.LogRecord) -> Any:
         if record.levelno < self._least:

@@ -110,6 +110,19 @@ def test_a_process_that_is_just_attaching(new_session, context, step):
             worker.comes_to({"": DEBUG})
 
 
+@pytest.mark.parametrize("is_forking", [False, True])
+def test_beside_a_thread_that_is_slow_to_take_it_over(new_session, context, is_forking):
+    """What has come meanwhile holds in the end; and in a child that is forked just then."""
+    job = tree_jobs.tell_levels_beside_a_slow_thread
+    with new_session() as session, Worker(context, job, is_forking) as worker:
+        with worker.at_its_pause():
+            session.setLevel(DEBUG)
+        with worker.at_its_pause():
+            if not is_forking:
+                session.setLevel(WARNING)
+        worker.comes_to({"": DEBUG if is_forking else WARNING})
+
+
 def test_it_is_raised(new_session, context):
     """What was to pass does so no more."""
     with new_session() as session, Worker(context) as worker:
