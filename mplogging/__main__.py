@@ -42,7 +42,9 @@ def _shown(options: argparse.Namespace) -> int:
         write_nothing_more()
         return 128 + signal.SIGPIPE
     except OSError as error:
-        raise ConfigError(f"{error.filename!r} can't be read: {error.strerror}") from error
+        named = error.filename is not None  # else it was the output
+        what = f"{error.filename!r} can't be read" if named else "the output can't be written"
+        raise ConfigError(f"{what}: {error.strerror}") from error
 
 
 def _session(options: argparse.Namespace) -> LogSession:

@@ -24,11 +24,14 @@ def ask_session(target: str | None, wanted: Mapping[str, Any]) -> int:
         ConfigError: There is no such session, or it refuses.
     """
     found = the_session(target)
-    place = Place.open(found.address)
     try:
-        answer = ask(place, found.bell, wanted, _TIMEOUT)
-    finally:
-        place.close()
+        place = Place.open(found.address)
+        try:
+            answer = ask(place, found.bell, wanted, _TIMEOUT)
+        finally:
+            place.close()
+    except FileNotFoundError as error:
+        raise ConfigError(f"the session has just ended: {found}") from error
     if answer is None:
         print(f"the session did not answer: {found}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from .._delivery.recovery import recover
+from .._errors import ConfigError
 from .._watch.dumps import recover_rings
 from .._wire.place import prefix
 from .._wire.where import leftovers, runtime_directories
@@ -18,7 +19,11 @@ def recover_all(directories: Sequence[str], is_forced: bool, is_trial: bool) -> 
         directories: Session directories, or directories that hold some; none stands for
             this one, its `logs`, and those for what is temporary.
         is_trial: Only say what there is.
+
+    Raises:
+        ConfigError: One of them is no directory, or can't be read.
     """
+    _check(directories)
     status = 0
     count = 0
     for path in _found(directories or [".", "logs", *runtime_directories()]):
@@ -30,6 +35,17 @@ def recover_all(directories: Sequence[str], is_forced: bool, is_trial: bool) -> 
     if not count:
         print("no session has left anything there")
     return status
+
+
+def _check(directories: Sequence[str]) -> None:
+    for directory in directories:
+        try:
+            os.listdir(directory)
+        except OSError as error:
+            raise ConfigError(
+                f"{directory!r} can't be listed: {error.strerror}; give the directory that the"
+                " log is in"
+            ) from error
 
 
 def _found(directories: Sequence[str]) -> Iterator[str]:

@@ -232,6 +232,27 @@ def test_a_script_with_a_syntax_error(run, tmp_path):
     assert "mplogging" not in done.stderr.replace(str(tmp_path), "")
 
 
+@pytest.mark.parametrize("name", ["nowhere", "script.py"])
+def test_recover_looks_into_directories(run, name):
+    """Of what is none, it does not say that nothing is left there."""
+    done = run("recover", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"'{name}' can't be listed" in done.stderr and "the directory" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_what_is_shown_can_not_be_written(run, tmp_path):
+    """It says that this is so, and nothing of a file that it reads."""
+    (tmp_path / "app.log.2026-11-24").write_text("a line\n")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mplogging", "tail", "app.log"], cwd=tmp_path,
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "error: the output can't be written: No space left" in done.stderr
+
+
 def test_version(run):
     """The program, the module and what is installed say the same one."""
     done = run("--version")

@@ -189,3 +189,33 @@ def test_help(level):
     """It has an example, and says what the exit statuses mean."""
     said = level("--help").stdout
     assert "example: mplogging level " in said and "exit status: 0 " in said
+
+
+PAUSING = """
+import sys
+from mplogging.__main__ import main
+from mplogging._commands import asking
+
+
+def ask(place, *arguments):
+    print("found", flush=True)
+    sys.stdin.readline()
+    return known(place, *arguments)
+
+
+known, asking.ask = asking.ask, ask
+sys.exit(main(["level", sys.argv[1], "DEBUG"]))
+"""
+
+
+def test_a_session_that_ends_just_then(new_session):
+    """It has been found, and is gone when it is asked."""
+    with new_session() as session:
+        asking = subprocess.Popen(
+            [sys.executable, "-c", PAUSING, session.address], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert asking.stdout.readline() == "found\n"
+    told, said = asking.communicate("go on\n", timeout=60)
+    assert (asking.returncode, told) == (2, "")
+    assert "error: the session has just ended: " in said
