@@ -55,8 +55,8 @@ def stay(directory):
         signal.pause()
 
 
-def become_another_program():
-    os.execv(sys.executable, [sys.executable, "-c", ""])
+def become_another_program(program=""):
+    os.execv(sys.executable, [sys.executable, "-c", program])
 
 
 def copy_the_log(directory):
@@ -74,6 +74,7 @@ ways = {
     "exit(4)": lambda: sys.exit(4),
     "raise": fail,
     "exec": become_another_program,
+    "exec(5)": lambda: become_another_program("raise SystemExit(5)"),
     "stay": stay,
     "copy and stay": copy_the_log,
     "return": lambda: None,

@@ -64,7 +64,10 @@ def test_each_way_to_end(context, logs, tmp_path):
     with session_in(logs):
         processes = {
             way: context.Process(target=death_jobs.end_by, args=(way,), name=way)
-            for way in ("kill", "segfault", "_exit(3)", "_exit(0)", "exit(4)", "raise", "return")
+            for way in (
+                "kill", "segfault", "_exit(3)", "_exit(0)", "exit(4)", "raise", "return",
+                "exec", "exec(5)",
+            )  # fmt: skip
         }
         for name in ("terminated", "killed", "from elsewhere"):
             processes[name] = context.Process(
@@ -81,6 +84,7 @@ def test_each_way_to_end(context, logs, tmp_path):
             process.join()
     assert hows(logs) == [
         ("_exit(3)", "WARNING", "with exit status 3"),
+        ("exec(5)", "WARNING", "with exit status 5"),
         ("exit(4)", "WARNING", "with exit status 4"),
         ("from elsewhere", "ERROR", "by SIGTERM"),
         ("kill", "ERROR", "by SIGKILL"),
