@@ -142,7 +142,8 @@ class Stream:
             end = len(data)
         if not end:
             return None
-        lines = data[:end].decode("utf-8", "backslashreplace").split("\n")
+        text = data[:end].decode("utf-8", "backslashreplace")
+        lines = text.replace("\0", r"\x00").split("\n")  # of a NUL, `grep` shows no line at all
         if not lines[-1]:
             lines.pop()
         created = min(status.st_mtime, time.time())

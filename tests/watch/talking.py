@@ -40,7 +40,7 @@ def speak():
 
 
 def speak_oddly():
-    os.write(1, b"\xff\xfe binary \x80\n\n" + "käse\r\n".encode())
+    os.write(1, b"\xff\xfe binary\0\x80\n\n" + "käse\r\n".encode())
     os.write(2, b"x" + "ä".encode() * 1_000_000 + b"\nafter\n")
 
 

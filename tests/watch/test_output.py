@@ -127,7 +127,7 @@ def test_odd_lines(in_session, directory):
     """What is no text is escaped, and one that does not end comes in pieces."""
     in_session(talking.speak_oddly)
     out = [line for line in told(directory) if line.startswith("INFO stdout")]
-    assert out == [r"INFO stdout \xff\xfe binary \x80", "INFO stdout ", "INFO stdout käse"]
+    assert out == [r"INFO stdout \xff\xfe binary\x00\x80", "INFO stdout ", "INFO stdout käse"]
     *pieces, last = [line[12:] for line in told(directory) if line.startswith("INFO stderr")]
     assert last == "after"
     assert "".join(pieces) == "x" + "ä" * 1_000_000
