@@ -30,6 +30,7 @@ class Exits:
         for name in _WAYS:
             real = getattr(os, name)
             ours = self._exit_of(real) if name == "_exit" else self._exec_of(real)
+            ours.__module__, ours.__qualname__ = "os", name  # as which it can be pickled
             self._replaced[name] = real, ours
             setattr(os, name, ours)
 

@@ -2,13 +2,16 @@
 
 `Process.start` is replaced until the end, and the `terminate` and `kill` of the object that
 it makes (`Process._popen`): all of multiprocessing's own pools and executors go that way.
+Supervisors such as uvicorn's send SIGTERM themselves: there, `os.kill` is replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import select
+import signal
 import sys
 import weakref
 from _thread import RLock
@@ -52,6 +55,8 @@ class Starts:
             kind: Any = getattr(sys.modules.get(name), "BaseProcess", None)
             if hasattr(kind, "start") and not self._has_replaced(kind):
                 self._replace(kind, "start", self._start_of(kind.start))
+        if self._is_keeping:
+            self._replace(os, "kill", self._kill_of(os.kill))
 
     def end(self) -> None:
         """No more."""
@@ -98,6 +103,15 @@ class Starts:
 
         return start
 
+    def _kill_of(self, real: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        def kill(pid: int, sig: int, /) -> None:
+            if sig == signal.SIGTERM and pid in self.ends and self._pid == os.getpid():
+                self._mean(pid, self.ends[pid])
+            real(pid, sig)
+
+        kill.__module__, kill.__qualname__ = "os", "kill"  # as which it can be pickled
+        return kill
+
     def _note(self, process: Any) -> None:
         popen = process._popen
         for way in _WAYS:
@@ -111,15 +125,15 @@ class Starts:
 
     def _stop(self, popen_of: Callable[[], Any], way: str, *args: Any) -> Any:
         popen = popen_of()
-        self._mean(popen)
+        self._mean(popen.pid, vars(popen))
         return getattr(type(popen), way)(popen, *args)
 
-    def _mean(self, popen: Any) -> None:
+    def _mean(self, pid: int, end: dict[str, Any]) -> None:
         """The program ends this one; one that is dead by now has died by itself."""
         with contextlib.suppress(Exception):
-            if popen.returncode is None and not _is_readable(popen.sentinel):
-                vars(popen)[_MEANT] = True
-                self._tell(popen.pid)
+            if end["returncode"] is None and not _is_readable(end["sentinel"]):
+                end[_MEANT] = True
+                self._tell(pid)
 
     def _note_loky(self, module: str) -> None:
         """loky's executors (joblib has a copy) kill the workers that they want no more."""
@@ -132,7 +146,7 @@ class Starts:
         @functools.wraps(real)
         def kill_process_tree(process: Any, *args: Any, **kwargs: Any) -> Any:
             if self._is_at_work():
-                self._mean(process._popen)
+                self._mean(process._popen.pid, vars(process._popen))
             return real(process, *args, **kwargs)
 
         self._replace(executor, "kill_process_tree", kill_process_tree)

@@ -51,3 +51,4 @@ def test_workers(tmp_path, package):
         assert numbers(text, rf"shop: asked for /{word}/(\d+)$") == list(range(100))
         assert numbers(text, rf"{package}.access: .*GET /{word}/(\d+) ") == list(range(100))
     assert len(set(re.findall(r"(\d+)\] shop:", text))) > 1
+    assert len(re.findall("mplogging.deaths: .*", text)) == 1  # none of those that were replaced

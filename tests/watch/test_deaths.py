@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -69,17 +70,19 @@ def test_each_way_to_end(context, logs, tmp_path):
                 "exec", "exec(5)",
             )  # fmt: skip
         }
-        for name in ("terminated", "killed", "from elsewhere"):
+        from_outside = ("terminated", "killed", "signalled", "from elsewhere")
+        for name in from_outside:
             processes[name] = context.Process(
                 target=death_jobs.end_by, args=("stay", str(tmp_path)), name=name
             )
         for process in processes.values():
             process.start()
-        for name in ("terminated", "killed", "from elsewhere"):
+        for name in from_outside:
             wait_for(tmp_path, processes[name].pid)
         processes["terminated"].terminate()
         processes["killed"].kill()
-        os.kill(processes["from elsewhere"].pid, signal.SIGTERM)
+        os.kill(processes["signalled"].pid, signal.SIGTERM)
+        subprocess.run(["kill", str(processes["from elsewhere"].pid)], check=True)
         for process in processes.values():
             process.join()
     assert hows(logs) == [
@@ -99,6 +102,16 @@ def test_each_way_to_end(context, logs, tmp_path):
         assert match["last"]
         if match["how"] in ("by SIGKILL", "by SIGSEGV", "by SIGTERM"):
             assert match["doing"].endswith("death_jobs.end_by")
+
+
+def test_what_is_replaced_can_be_pickled(context, logs):
+    """So it can be what a pool's worker is to call."""
+    with session_in(logs):
+        assert pickle.loads(pickle.dumps(os.kill)) is os.kill
+        with ProcessPoolExecutor(1, mp_context=context) as executor:
+            with pytest.raises(BrokenProcessPool):
+                executor.submit(os._exit, 3).result(60)
+    assert [how for *_, how in hows(logs)] == ["with exit status 3"]
 
 
 def test_a_death_is_told_while_the_session_runs(context, logs):
