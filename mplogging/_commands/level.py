@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from typing import Any
 
+from .._errors import ConfigError
 from .asking import ask_session
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -38,7 +40,16 @@ def add_level(commands: Any) -> None:
 
 
 def set_level(options: argparse.Namespace) -> int:
-    """Ask the session for it, and print what it says; returns the exit status."""
+    """Ask the session for it, and print what it says; returns the exit status.
+
+    Raises:
+        ConfigError: As `ask_session`, or there is a session's name and no level.
+    """
+    if options.session is None and os.sep in options.level:
+        raise ConfigError(
+            f"{options.level!r} is no level, which comes after it:"
+            f" mplogging level {options.level} DEBUG"
+        )
     logger, _, level = options.level.rpartition("=")
     return ask_session(options.session, {
         "level": int(level) if level.isdecimal() else level,

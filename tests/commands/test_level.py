@@ -191,6 +191,14 @@ def test_help(level):
     assert "example: mplogging level " in said and "exit status: 0 " in said
 
 
+def test_a_level_that_is_left_out(level):
+    """It says so, whatever sessions run."""
+    done = level("logs/app.log")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'logs/app.log' is no level" in done.stderr
+    assert "mplogging level logs/app.log DEBUG" in done.stderr
+
+
 PAUSING = """
 import sys
 from mplogging.__main__ import main
