@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from errno import ENOENT
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
@@ -77,6 +78,8 @@ def ask(place: Place, bell: str, wanted: Mapping[str, Any], timeout: float) -> A
             ringing.ring()
             with contextlib.suppress(FileNotFoundError):
                 return json.loads(place.read(answer))
+            if not place.is_there():
+                raise FileNotFoundError(ENOENT, "the session has ended", place.path)
             sleep(_PAUSE)
         return None
     finally:

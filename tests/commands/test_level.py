@@ -203,24 +203,34 @@ PAUSING = """
 import sys
 from mplogging.__main__ import main
 from mplogging._commands import asking
-
+from mplogging._wire.place import Place
 
 def ask(place, *arguments):
-    print("found", flush=True)
-    sys.stdin.readline()
+    pause()
     return known(place, *arguments)
 
+def replace(place, *arguments):
+    known(place, *arguments)
+    pause()
 
-known, asking.ask = asking.ask, ask
+def pause():
+    print("found", flush=True)
+    sys.stdin.readline()
+
+if sys.argv[2] == "found":
+    known, asking.ask = asking.ask, ask
+else:
+    known, Place.replace = Place.replace, replace
 sys.exit(main(["level", sys.argv[1], "DEBUG"]))
 """
 
 
-def test_a_session_that_ends_just_then(new_session):
-    """It has been found, and is gone when it is asked."""
+@pytest.mark.parametrize("step", ["found", "asked"])
+def test_a_session_that_ends_just_then(new_session, step):
+    """It is gone before it is asked, or before its answer is looked for."""
     with new_session() as session:
         asking = subprocess.Popen(
-            [sys.executable, "-c", PAUSING, session.address], text=True,
+            [sys.executable, "-c", PAUSING, session.address, step], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert asking.stdout.readline() == "found\n"
