@@ -174,18 +174,6 @@ def all_killed(directory):
         os.killpg(0, signal.SIGKILL)
 
 
-def loky_executor(directory):
-    """One worker is killed, and loky kills the others."""
-    import loky
-
-    with mplogging.LogSession(os.path.join(directory, "app.log"), format=FORMAT) as session:
-        executor = loky.ProcessPoolExecutor(3, initializer=session.initializer)
-        list(executor.map(session.wrap(log.info), ["return"] * 9))
-        with contextlib.suppress(Exception):
-            executor.submit(os.kill, executor.submit(os.getpid).result(), 9).result()
-        executor.shutdown()
-
-
 def few_descriptors(directory):
     """64 in all, which the session does not have for itself."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

@@ -64,8 +64,7 @@ class DeathWatch:
         self._places = places
         self._delivery = delivery
         self._expect = expect
-        pid = os.getpid()
-        self._starts = Starts(self._mark_as_meant, lambda: os.getpid() == pid, is_keeping=True)
+        self._starts = Starts(self._mark_as_meant, is_keeping=True)
         self._ended: dict[str, _Ended] = {}
         self._odd: set[str] = set()
         self._look_due = 0.0

@@ -18,9 +18,8 @@ from typing import Any, Callable
 
 from .._worker.attaching import attached
 from .._worker.companions import Escort
-from .._worker.packages import FORKED_PACKAGES
+from .._worker.packages import process_modules
 
-_MODULES = [f"{package}.process" for package in ("multiprocessing", *FORKED_PACKAGES)]
 LOGGER = "mplogging.exceptions"
 _MEANT = (KeyboardInterrupt, SystemExit)
 _MARK = "_mplogging_logged"  # as `@worker` has it
@@ -156,8 +155,7 @@ class _RunWatch:
 
 
 def _process_kinds() -> list[Any]:
-    modules = (sys.modules.get(name) for name in _MODULES)
-    kinds = [getattr(module, "BaseProcess", None) for module in modules]
+    kinds = [getattr(module, "BaseProcess", None) for module in process_modules()]
     return [kind for kind in kinds if hasattr(kind, "_bootstrap")]
 
 

@@ -1,15 +1,13 @@
 """Ends that run no exit handler, and are none the less what the program wants.
 
 A forked process that has done its work calls `os._exit`, or becomes another program by
-`os.exec…`. It says so in its file before that.
+`os.exec…`. It says so before that, in its files in the session's directory.
 """
 
 from __future__ import annotations
 
 import os
 from typing import Any, Callable
-
-from .._wire.presence import OwnPresence
 
 _WAYS = ("_exit", "execv", "execve")  # all others of `os` end in one of these
 
@@ -18,15 +16,24 @@ class Exits:
     """Of this process: what `os` has for them is replaced until the end.
 
     Args:
-        presence: Its file; that of a child, in one that goes on with it.
+        leave: Gets the exit status first; None for another program.
+        stay: Is called if that could not be had.
     """
 
-    def __init__(self, presence: OwnPresence) -> None:
-        self._presence = presence
+    def __init__(
+        self, leave: Callable[[int | None], object], stay: Callable[[], object]
+    ) -> None:
+        self._leave, self._stay = leave, stay
+        self._pid = -1
         self._replaced: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+
+    def go_on(self) -> None:
+        """In a forked child: of that one."""
+        self._pid = os.getpid()
 
     def begin(self) -> None:
         """From now on."""
+        self._pid = os.getpid()
         for name in _WAYS:
             real = getattr(os, name)
             ours = self._exit_of(real) if name == "_exit" else self._exec_of(real)
@@ -55,10 +62,10 @@ class Exits:
             try:
                 return real(*args, **kwargs)
             finally:
-                self._presence.stay()  # it has failed
+                self._stay()  # it has failed
 
         return exec_
 
     def _say(self, status: int | None) -> None:
-        if self._presence.pid == os.getpid():
-            self._presence.leave(status)
+        if self._pid == os.getpid():
+            self._leave(status)

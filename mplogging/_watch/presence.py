@@ -69,17 +69,14 @@ class Watched:
         self._attachment = attachment
         self._presence = presence = OwnPresence(place, name, is_sessions)
         self._traces = Traces(presence.descriptor)
-        self._exits = Exits(presence)
-        # The session's own process has another, see `deaths`: there, ours is for its forks.
-        self._starts = Starts(
-            lambda pid: mark_as_meant(place, pid),
-            lambda: presence.pid == os.getpid() and not presence.is_sessions,
-        )
+        self._exits = Exits(presence.leave, presence.stay)
+        self._starts = Starts(lambda pid: mark_as_meant(place, pid))
         self._utils: list[Any] = []  # that have been told
         try:
             self._traces.begin()
             self._exits.begin()
-            self._starts.begin()
+            if not is_sessions:  # that has another, see `deaths`
+                self._starts.begin()
             attachment.when_doing = presence.do
             self._see_to_names()
         except BaseException:
@@ -103,6 +100,7 @@ class Watched:
         # Traces need nothing: the child's file has the descriptor that the parent's had.
         if not (self._traces.may_go_on() and self._presence.go_on(current_process().name)):
             return False
+        self._exits.go_on()
         self._starts.begin()
         self._see_to_names()
         return True

@@ -32,9 +32,10 @@ from .._worker.attachment import Attachment
 from .._worker.channels import JournalChannel
 from . import low
 from .dumps import DIED, pieces
+from .exits import Exits
 from .keeping import kept_line
-from .purpose import Terminations
 from .rings import FoundRing, OwnRing, found_rings
+from .starts import Starts
 
 _LOOK_SECONDS = 0.5
 _LAST_LOOK_SECONDS = 0.005  # until one that is just dying has let go of its lock
@@ -85,10 +86,12 @@ class Recorder:
         self._own = OwnRing(channel.place, wanted.records)
         self._ring: OwnRing | None = self._own  # None once it can't be written
         self._make_line = self._handler.line
-        self._terminations = Terminations(self._settle)
+        self._starts = Starts(self._settle)
+        self._exits = Exits(self._leave, lambda: self._own.settle(False))
         try:
             self._handler.line = self._line
-            self._terminations.begin()
+            self._starts.begin()
+            self._exits.begin()
             low.begin(self)
             if attachment.session_pid == os.getpid():
                 self._thread = Thread(target=self._watch, name="mplogging-recorder", daemon=True)
@@ -101,6 +104,7 @@ class Recorder:
         """See `Escort`: this process leaves in order, and nobody wants its ring."""
         self._is_over.set()
         low.end(self)
+        self._exits.end()
         if self._handler.line == self._line:
             self._handler.line = self._make_line
         try:
@@ -109,19 +113,25 @@ class Recorder:
             elif self._channel.is_over():
                 self.look()
         finally:
-            self._terminations.end()  # after the thread, which looks for more
+            self._starts.end()  # after the thread, which looks for more
             self._own.remove()
 
     def disown(self) -> None:
         """See `Escort`: of the parent's, only the descriptor is ours."""
         self._is_over.set()
         low.end(self)
-        self._terminations.end()
+        self._exits.end()
+        self._starts.end()
         self._own.close()
 
     def go_on(self) -> bool:
         """See `Escort`: a ring is one process's."""
         return False
+
+    def _leave(self, status: int | None) -> None:
+        """It is about to end without an exit handler: in order, unless with a status."""
+        if not status:
+            self._own.settle()
 
     # -- what is too low for the log ---------------------------------------------------
 
@@ -250,7 +260,6 @@ class Recorder:
         while not self._is_over.is_set():
             self._is_over.wait(_LOOK_SECONDS)
             try:
-                self._terminations.begin()
                 self.look()
                 while self._asked:
                     self._asked.popleft()()

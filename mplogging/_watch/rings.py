@@ -112,6 +112,12 @@ class OwnRing:
             self.head = self.head._replace(name=name)
             os.pwrite(self._descriptor, dump_name(name), NAME_AT)
 
+    def settle(self, is_settled: bool = True) -> None:
+        """Let nobody want it once this process is dead; or after all, let them."""
+        with contextlib.suppress(OSError):
+            if leads_to(self._descriptor, self._identity):
+                os.pwrite(self._descriptor, bytes([is_settled]), SETTLED_AT)
+
     @contextlib.contextmanager
     def taking(self) -> Iterator[list[Entry]]:
         """Its entries, in order; once that is left, it is empty.

@@ -1,8 +1,13 @@
 """Processes that this one starts: how they end, and whether the program itself ends them.
 
-`Process.start` is replaced until the end, and the `terminate` and `kill` of the object that
-it makes (`Process._popen`): all of multiprocessing's own pools and executors go that way.
-Supervisors such as uvicorn's send SIGTERM themselves: there, `os.kill` is replaced.
+    BaseProcess.start ─────────────────┐
+    Popen.terminate, kill, interrupt ──┼─ Starts ─┬─ deaths, presence: that is no news
+    kill_process_tree of loky ─────────┤          └─ recorder: its ring is of no interest
+    os.kill, of the session's process ─┘
+
+These are replaced for as long as anybody here wants to know. All of multiprocessing's own
+pools and executors go that way, and those of the packages that it has been forked into.
+Supervisors such as uvicorn's send SIGTERM themselves.
 """
 
 from __future__ import annotations
@@ -15,11 +20,12 @@ import signal
 import sys
 import weakref
 from _thread import RLock
+from types import ModuleType
 from typing import Any, Callable
 
-from .._worker.packages import FORKED_PACKAGES
+from .._wire.processes import is_exiting
+from .._worker.packages import PACKAGES, ImportWatch, process_modules
 
-_MODULES = [f"{package}.process" for package in ("multiprocessing", *FORKED_PACKAGES)]
 _WAYS = ("terminate", "kill", "interrupt")
 _MEANT, _ASKING = "_mplogging_meant", "_mplogging_asking"
 
@@ -29,7 +35,6 @@ class Starts:
 
     Args:
         tell: Gets the pid of one that the program is about to end.
-        is_at_work: False in a process that another looks after, as in a fork.
         is_keeping: Keep how they end.
 
     Attributes:
@@ -37,33 +42,34 @@ class Starts:
             that object, and keep no descriptor of it open.
     """
 
-    def __init__(
-        self,
-        tell: Callable[[int], object],
-        is_at_work: Callable[[], bool],
-        is_keeping: bool = False,
-    ) -> None:
-        self._tell = tell
-        self._is_at_work = is_at_work
+    def __init__(self, tell: Callable[[int], object], is_keeping: bool = False) -> None:
+        self.tell = tell
         self._is_keeping = is_keeping
-        self._replaced: list[tuple[Any, str, Any, Any]] = []
+        self.pid = -1  # of whose starts it is
         self.ends: dict[int, dict[str, Any]] = {}
 
     def begin(self) -> None:
-        """From now on; once more for packages that have been loaded since."""
-        for name in _MODULES:
-            kind: Any = getattr(sys.modules.get(name), "BaseProcess", None)
-            if hasattr(kind, "start") and not self._has_replaced(kind):
-                self._replace(kind, "start", self._start_of(kind.start))
+        """From now on; once more in a forked child that goes on with it."""
+        self.pid = os.getpid()
+        if self not in _all_users:
+            _all_users.append(self)
+        _imports.begin()
         if self._is_keeping:
-            self._replace(os, "kill", self._kill_of(os.kill))
+            _replace(os, "kill", _killing)
 
     def end(self) -> None:
         """No more."""
-        self._is_at_work = lambda: False  # where another has replaced ours, it stays
-        for owner, name, real, ours in reversed(self._replaced):
-            if getattr(owner, name) is ours:
-                setattr(owner, name, real)
+        _all_users[:] = [user for user in _users() if user is not self]
+        if not _all_users:
+            _imports.end()
+            _put_back()
+
+    def keep(self, popen: Any) -> None:
+        """It has been started."""
+        if self._is_keeping:
+            if type(popen).__module__.endswith(".popen_forkserver"):
+                _share_poll(popen)
+            self.ends[popen.pid] = vars(popen)
 
     def returncode(self, pid: int) -> int | None:
         """How this one ended, if the program knows."""
@@ -83,73 +89,103 @@ class Starts:
         """True if the program has ended this one."""
         return _MEANT in self.ends.get(pid, ())
 
-    def _has_replaced(self, owner: Any) -> bool:
-        for replaced, *_ in self._replaced:
-            if replaced is owner:
-                return True
-        return False
 
-    def _replace(self, owner: Any, name: str, ours: Any) -> None:
-        self._replaced.append((owner, name, getattr(owner, name), ours))
-        setattr(owner, name, ours)
+_all_users: list[Starts] = []
+_replaced: dict[tuple[Any, str], tuple[Any, Any]] = {}  # by owner and name: theirs, ours
 
-    def _start_of(self, real: Callable[[Any], None]) -> Callable[[Any], None]:
-        @functools.wraps(real)
-        def start(process: Any) -> None:
-            real(process)
-            if self._is_at_work():
-                with contextlib.suppress(Exception):
-                    self._note(process)
 
-        return start
+def _users() -> list[Starts]:
+    """Those of this process, not of the one from which it was forked."""
+    return [user for user in _all_users if user.pid == os.getpid()]
 
-    def _kill_of(self, real: Callable[[int, int], None]) -> Callable[[int, int], None]:
-        def kill(pid: int, sig: int, /) -> None:
-            if sig == signal.SIGTERM and pid in self.ends and self._pid == os.getpid():
-                self._mean(pid, self.ends[pid])
-            real(pid, sig)
 
-        kill.__module__, kill.__qualname__ = "os", "kill"  # as which it can be pickled
-        return kill
+def _replace(owner: Any, name: str, ours_of: Callable[[Any], Any]) -> None:
+    theirs = vars(owner).get(name)
+    if theirs is not None and (owner, name) not in _replaced:
+        pair = theirs, functools.wraps(theirs)(ours_of(theirs))
+        if isinstance(owner, ModuleType):
+            pair[1].__module__ = owner.__name__  # as which it can be pickled
+        if _replaced.setdefault((owner, name), pair) is pair:  # no other thread was faster
+            setattr(owner, name, pair[1])
 
-    def _note(self, process: Any) -> None:
-        popen = process._popen
+
+def _put_back() -> None:
+    while _replaced:
+        (owner, name), (theirs, ours) = _replaced.popitem()
+        if vars(owner).get(name) is ours:  # else another leads on to it, and nobody is told
+            setattr(owner, name, theirs)
+
+
+def _see_packages() -> None:
+    for module in process_modules():
+        kind = getattr(module, "BaseProcess", None)  # it may be just being imported
+        if kind is not None:
+            _replace(kind, "start", _starting)
+    for package in PACKAGES:  # for processes that are older than we are
+        kind = getattr(sys.modules.get(f"{package}.popen_fork"), "Popen", None)
+        if kind is not None:
+            _see_popen(kind)
+
+
+_imports = ImportWatch(_see_packages)
+
+
+def _see_popen(kind: Any) -> None:
+    for base in kind.__mro__:
         for way in _WAYS:
-            if hasattr(popen, way):
-                vars(popen)[way] = functools.partial(self._stop, weakref.ref(popen), way)
-        if self._is_keeping:
-            if type(popen).__module__.endswith(".popen_forkserver"):
-                _share_poll(popen)
-            self.ends[popen.pid] = vars(popen)
-        self._note_loky(type(process).__module__)
+            _replace(base, way, _ending)
 
-    def _stop(self, popen_of: Callable[[], Any], way: str, *args: Any) -> Any:
-        popen = popen_of()
-        self._mean(popen.pid, vars(popen))
-        return getattr(type(popen), way)(popen, *args)
 
-    def _mean(self, pid: int, end: dict[str, Any]) -> None:
-        """The program ends this one; one that is dead by now has died by itself."""
+def _starting(theirs: Callable[[Any], None]) -> Callable[[Any], None]:
+    def start(process: Any) -> None:
+        theirs(process)
         with contextlib.suppress(Exception):
-            if end["returncode"] is None and not _is_readable(end["sentinel"]):
-                end[_MEANT] = True
-                self._tell(pid)
+            if _users():
+                _see_popen(type(process._popen))
+                _see_loky(type(process).__module__)
+                for user in _users():
+                    user.keep(process._popen)
 
-    def _note_loky(self, module: str) -> None:
-        """loky's executors (joblib has a copy) kill the workers that they want no more."""
-        package, _, rest = module.partition(".backend.")
-        executor = sys.modules.get(f"{package}.process_executor") if rest else None
-        real = getattr(executor, "kill_process_tree", None)
-        if real is None or self._has_replaced(executor):
-            return
+    return start
 
-        @functools.wraps(real)
-        def kill_process_tree(process: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._is_at_work():
-                self._mean(process._popen.pid, vars(process._popen))
-            return real(process, *args, **kwargs)
 
-        self._replace(executor, "kill_process_tree", kill_process_tree)
+def _ending(theirs: Callable[..., Any]) -> Callable[..., Any]:
+    def end(ended: Any, *args: Any, **kwargs: Any) -> Any:
+        with contextlib.suppress(Exception):
+            popen = getattr(ended, "_popen", ended)
+            _mean(popen.pid, vars(popen))
+        return theirs(ended, *args, **kwargs)
+
+    return end
+
+
+def _killing(theirs: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    def kill(pid: int, sig: int, /) -> None:
+        with contextlib.suppress(Exception):
+            if sig == signal.SIGTERM:
+                for end in [user.ends[pid] for user in _users() if pid in user.ends]:
+                    _mean(pid, end)
+        theirs(pid, sig)
+
+    return kill
+
+
+def _mean(pid: int, end: dict[str, Any]) -> None:
+    """The program ends this one; one that is dead by now, or about to be, has died by itself."""
+    is_dead = end["returncode"] is not None or is_exiting(pid)
+    if _users() and not (is_dead or _is_readable(end["sentinel"])):
+        end[_MEANT] = True
+        for user in _users():
+            with contextlib.suppress(Exception):
+                user.tell(pid)
+
+
+def _see_loky(module: str) -> None:
+    """loky's executors (joblib has a copy) kill the workers that they want no more."""
+    package, _, rest = module.partition(".backend.")
+    executor = sys.modules.get(f"{package}.process_executor") if rest else None
+    if executor is not None:
+        _replace(executor, "kill_process_tree", _ending)
 
 
 def _share_poll(popen: Any) -> None:

@@ -7,16 +7,13 @@ as joblib's, pathos's or Celery's: whichever is imported, before the session or 
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import Any, Callable
 
 from .._errors import tell
 from .attaching import attached
 from .channels import QueueAddress, is_for_forks_only
 from .decorators import attach_if_possible
-from .packages import FORKED_PACKAGES
-
-_PACKAGES = ("multiprocessing", *FORKED_PACKAGES)
+from .packages import ImportWatch, process_modules
 
 
 class Passport:
@@ -35,32 +32,21 @@ class Passport:
     def __init__(self, address: Callable[[], str | QueueAddress | None]) -> None:
         self._address = address
         self._issued: list[tuple[dict[str, Any], Any]] = []  # each with what it had before
+        self._imports = ImportWatch(self._issue)
 
     def issue(self) -> None:
         """Let the children of this process carry it from now on."""
-        self._issue()
-        sys.meta_path.insert(0, self)
+        self._imports.begin()
 
     def withdraw(self) -> None:
         """No more."""
-        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
+        self._imports.end()
         for config, previous in self._issued:
             if config.get(self._KEY) is self:
                 config[self._KEY] = previous
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Find nothing, but see that a package which is just being imported is served too.
-
-        It is asked for each module, and so at the latest for the one that makes processes
-        out of what the package has given them.
-        """
-        self._issue()
-
     def _issue(self) -> None:
-        for package in _PACKAGES:
-            process = sys.modules.get(f"{package}.process")
-            if process is None:
-                continue
+        for process in process_modules():
             with contextlib.suppress(Exception):  # it is no further yet, or has no such thing
                 config = process.current_process()._config
                 if config.get(self._KEY) is not self:

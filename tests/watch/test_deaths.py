@@ -154,14 +154,6 @@ def test_pools_tell_of_the_one_that_died(context, logs):
     assert [match["how"] for match in told(logs)] == ["by SIGKILL"]
 
 
-def test_loky_tells_of_the_one_that_died(logs):
-    """Not of those that it kills for that."""
-    pytest.importorskip("loky")
-    logs.mkdir()
-    assert start("loky_executor", logs).wait(60) == 0  # it keeps servers of its own
-    assert [match["how"] for match in told(logs)] == ["by SIGKILL"]
-
-
 def test_forks_without_multiprocessing(logs):
     """`os._exit` and another program in its place are orderly ends of theirs."""
     with session_in(logs):

@@ -124,8 +124,11 @@ def test_an_attached_program_dies(session, lines):
     assert dumps(lines()) == [("MainProcess", DIED, low("sub"))]
 
 
-def test_who_ends_well(session, lines, context):
-    """A process, a pool in either way, an executor, a session: nobody's ring is in the log."""
+def test_who_ends_well(session, lines, context, tmp_path):
+    """A process, a pool in either way, an executor, a session: nobody's ring is in the log.
+
+    Nor is that of one that the program kills.
+    """
     with session():
         log.debug("the parent's")
         process = context.Process(target=flying.fly, args=("process",))
@@ -139,9 +142,35 @@ def test_who_ends_well(session, lines, context):
         pool.join()
         with ProcessPoolExecutor(1, mp_context=context) as executor:
             assert list(executor.map(flying.fly, "d")) == [None]
+        process = context.Process(target=flying.fly_until, args=("e", tmp_path / "flag"))
+        process.start()
+        eventually((tmp_path / "flag.e").exists, 60)
+        process.kill()
+        process.join()
     assert sorted(line.rpartition(" INFO ")[2] for line in lines()) == [
-        "a high", "b high", "c high", "d high", "process high",
+        "a high", "b high", "c high", "d high", "e high", "process high",
     ]  # fmt: skip
+
+
+def test_ends_without_an_exit_handler(session, lines):
+    """`os._exit(0)`, and another program in its place, are orderly ends; a vain try is no end."""
+    program = [sys.executable, "-c", ""]
+    ends = {
+        "exits": lambda: os._exit(0),
+        "becomes another": lambda: os.execv(program[0], program),
+        "fails to": lambda: os.execv("/dev/null", ["null"]),
+    }
+    with session():
+        for name, end in ends.items():
+            child = os.fork()
+            if child == 0:
+                flying.fly(name)
+                try:
+                    end()
+                finally:
+                    flying.WAYS["SIGKILL"]()
+            os.waitpid(child, 0)
+    assert [(why, messages) for _, why, messages in dumps(lines())] == [(DIED, low("fails to"))]
 
 
 def test_a_forked_child_has_one_of_its_own(session, lines):
