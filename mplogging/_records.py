@@ -36,6 +36,18 @@ def own_record(level: int, text: str, *args: object) -> logging.LogRecord:
     })
 
 
+def is_silenced(record: logging.LogRecord) -> bool:
+    """Has the program silenced this record of ours, by a level of its logger's?
+
+    The root logger's level is meant for the program's own records.
+    """
+    logger = logging.getLogger(record.name)
+    while logger is not logging.root and not logger.level and logger.parent is not None:
+        logger = logger.parent
+    is_too_low = logger is not logging.root and record.levelno < logger.level
+    return is_too_low or record.levelno <= logging.root.manager.disable
+
+
 _STANDARD = make_record({}).__dict__.keys()
 
 

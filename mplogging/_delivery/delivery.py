@@ -8,6 +8,7 @@ written by `reading`, which keeps account of them; the rest is taken here.)
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 import logging
 import time
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Protocol
 
 from .._file.handler import DatedFileHandler
+from .._file.line_handler import own_line
 from .._records import load_record, own_record
 from .._wire.drops import Dropped
 from .._wire.frames import (
@@ -70,6 +72,8 @@ class Delivery:
         routes: Handlers of named loggers, by number; each gets only what is sent to it.
         on_mark: Is called with a mark's payload once all before it is handed on.
         write_own: Writes a line of our own, instead of straight to the file.
+        lead: Hands a record of our own to the handlers of named loggers, where these are, and
+            returns what comes to the root logger, too.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Delivery:
         self.routes: Sequence[RecordTaker] = ()
         self.on_mark: Callable[[bytes], None] = lambda payload: None
         self.write_own: Callable[[float, bytes], None] = self._write_own
+        self.lead: Callable[[logging.LogRecord], logging.LogRecord | None] = lambda record: record
         self._lines: list[tuple[float, bytes]] = []
         self._written: collections.deque[int] = collections.deque()
         self._names: dict[int, str] = {}
@@ -156,13 +161,28 @@ class Delivery:
 
     def tell(self, record: logging.LogRecord) -> None:
         """The same of any record of our own."""
-        if self.file is not None:
+        led: logging.LogRecord | None = record
+        with contextlib.suppress(Exception):  # a filter that raises holds nothing back
+            led = self.lead(record)
+        if led is not None:
+            self._write_record(led)
+            for sideline in self._sidelines:
+                sideline.offer(led)
+
+    def _write_record(self, record: logging.LogRecord) -> None:
+        """Write one of our own, as far as the file's level and filters let it pass."""
+        file = self.file
+        if file is None or record.levelno < file.level:
+            return
+        verdict: Any = True
+        with contextlib.suppress(Exception):
+            verdict = file.filter(record)
+        if verdict:
+            passed = verdict if isinstance(verdict, logging.LogRecord) else record
             try:
-                self.write_own(record.created, self.file.line(record))
+                self.write_own(passed.created, own_line(file, passed))
             except Exception:
-                self.file.handleError(record)
-        for sideline in self._sidelines:
-            sideline.offer(record)
+                file.handleError(record)
 
     def mishap(self, what: str, text: str, count: int = 1) -> None:
         """Count a mishap, and warn of the first of its kind."""

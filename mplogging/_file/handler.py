@@ -23,7 +23,7 @@ from .arguments import taken
 from .assembly import made_compressor, made_series
 from .backlog import Backlog
 from .leaving import close_at_exit
-from .line_handler import LineHandler, plain_line
+from .line_handler import LineHandler, own_line
 from .link import link_path
 from .names import FileNames
 from .periods import Calendar
@@ -263,11 +263,7 @@ class DatedFileHandler(LineHandler):
         record = own_record(
             logging.WARNING, f"{lost} lines were lost while the log could not be written: {cause}"
         )
-        try:
-            line = self.line(record)
-        except Exception:  # a format that asks for fields of the program's own
-            line = plain_line(self, record)
-        self._series.append(record.created, (line,))
+        self._series.append(record.created, (own_line(self, record),))
 
     def _cut_half_lines(self) -> None:
         """From now on, half a line that is found when a file is opened is cut off: it

@@ -164,8 +164,19 @@ def _refusal(name: str, value: Any) -> str:
     )
 
 
+def own_line(handler: LineHandler, record: logging.LogRecord) -> bytes:
+    """The line of a record of ours, in the handler's format if that has a use for it.
+
+    It may ask for fields of the program's own.
+    """
+    try:
+        return handler.line(record)
+    except Exception:
+        return plain_line(handler, record)
+
+
 def plain_line(handler: LineHandler, record: logging.LogRecord) -> bytes:
-    """The line of a record of ours that the handler's own format has no use for."""
+    """The line of a record that the handler's own format has no use for."""
     return LineFormat(
         logging.Formatter(_PLAIN), handler.encoding, terminator=handler.terminator
     ).line(record)

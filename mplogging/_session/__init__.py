@@ -18,6 +18,7 @@
           │   └ (_watch.deaths)
           ├ companions  what goes with each process, by the session's arguments
           ├ outputs     the file and the further handlers; formats, console, guests
+          ├ telling     what the session itself has to say, through the tree of loggers
           ├ signals     SIGTERM and SIGHUP, which end it
           └ stats       what it has done, in numbers
 

@@ -78,7 +78,7 @@ class Outputs:
         else:
             sideline = self._sideline(handler)
         self.routes.append(sideline)
-        return len(self.routes) - 1
+        return self.routes.index(sideline)  # another thread may have been faster
 
     def all_sidelines(self) -> list[Sideline]:
         """Each once."""

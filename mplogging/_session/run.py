@@ -37,6 +37,7 @@ from .signals import Signals
 from .stats import SessionStats
 from .staying import stay
 from .steering import Change
+from .telling import OwnRecords
 from .tree import ProgramTree
 from .undo import Undo
 
@@ -238,8 +239,10 @@ class Run:
             root_lanes=tuple(outputs.root_files[1:]),
             companions=self._settings.companions,
         ))  # fmt: skip
+        own_records = OwnRecords(outputs)
         for lane in self._lanes:
             lane.handler.quiet_threads = quiet_threads
+            lane.delivery.lead = own_records.lead
         main.delivery.routes = outputs.routes
         tree = ProgramTree(outputs, [lane.handler for lane in self._lanes])
         for one in (tree, self._factory):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from .._delivery.delivery import Delivery
 from .._file.handler import DatedFileHandler
-from .._file.line_handler import plain_line
+from .._file.line_handler import own_line
 from .._file.unwritten import Failed
 from .._records import own_record
 from .._wire.place import Place
@@ -74,7 +74,4 @@ def _line(level: int, text: str, created: float, head: Head, file: DatedFileHand
     record = own_record(level, text)
     record.created, record.msecs = created, created % 1 * 1000
     record.process, record.processName = head.pid, head.name
-    try:
-        return file.line(record)
-    except Exception:  # a format that asks for fields of the program's own
-        return plain_line(file, record)
+    return own_line(file, record)

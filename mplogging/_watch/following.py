@@ -11,7 +11,7 @@ from typing import Callable
 
 from .._delivery.output import line_fields
 from .._event import Event
-from .._records import own_record
+from .._records import is_silenced, own_record
 from .._wire.output import Chunk, Output, Stream, output_keys
 from .._wire.place import Place
 
@@ -110,7 +110,8 @@ class Follower:
                 " (further ones are counted, and told at the end)",
                 stream.stream, writer.pid, writer.process_name, lines,
             )  # fmt: skip
-            logging.getLogger(record.name).handle(record)
+            if not is_silenced(record):
+                logging.getLogger(record.name).handle(record)
 
 
 def _keys(place: Place) -> list[str]:

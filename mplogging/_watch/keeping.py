@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._file.handler import DatedFileHandler
-from .._file.line_handler import plain_line
+from .._file.line_handler import own_line, plain_line
 from .._limit import RateLimit
 from .ring import ROOM_BYTES
 
@@ -70,12 +70,7 @@ def _mark(record: logging.LogRecord) -> None:
 
 
 def _line(record: logging.LogRecord, file: DatedFileHandler, makes_lines: bool) -> bytes:
-    if makes_lines:
-        try:
-            return file.line(record)
-        except Exception:
-            pass  # a format that asks for fields which this record has not
-    return plain_line(file, record)
+    return own_line(file, record) if makes_lines else plain_line(file, record)
 
 
 def _shortened(

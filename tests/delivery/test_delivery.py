@@ -253,15 +253,15 @@ def test_a_file_that_raises(tmp_path, file, monkeypatch):
     assert delivery.counts["records"] == 3
 
 
-def test_a_formatter_that_raises(tmp_path, file, monkeypatch):
-    """Not even a warning of our own can be made: `handleError` gets it, and lines go on."""
-    errors: list[logging.LogRecord] = []
-    monkeypatch.setattr(file, "handleError", errors.append)
+def test_a_formatter_that_raises(tmp_path, file):
+    """A warning of our own comes in a plain format then, and lines go on."""
     file.setFormatter(logging.Formatter("%(nothing)s"))
     delivery = Delivery(file)
     delivery.deliver(Batch([line("1"), MALFORMED["unknown kind"], line("2")], 1))
-    assert lines_of(tmp_path) == ["1", "2"]
-    assert len(errors) == 2
+    *unknown, last, corrupt = lines_of(tmp_path)
+    assert (unknown[0], last) == ("1", "2") and len(unknown) == 2
+    assert " WARNING a record of process 7 is of no use: " in unknown[1]
+    assert " WARNING something came that is no record" in corrupt
 
 
 # --- what is reported -------------------------------------------------------------------
