@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, Callable
 
 from .._forks import see_to_forks
+from .._worker.interpreters import IS_BESIDE_OTHERS
 
 _SIGNALS = ("SIGTERM", "SIGHUP")
 # At a fork, `signal` itself would look up its names for each number: a child's copies of the
@@ -38,7 +39,7 @@ class Signals:
 
     def take(self) -> None:
         """Be there for the signals that the program has left at their default."""
-        if current_thread() is not main_thread():
+        if IS_BESIDE_OTHERS or current_thread() is not main_thread():
             return  # only the main thread can set a signal's handler
         see_to_forks(self, Signals.give_back)
         if self._pid == 1:

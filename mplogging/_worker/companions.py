@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from .._errors import is_foreign, tell
+from .interpreters import IS_BESIDE_OTHERS
+
+_Escort = TypeVar("_Escort")
 
 
 class Escort(Protocol):
@@ -43,16 +46,6 @@ class Companion(Protocol):
         """This process belongs to the session now (`attached()`), as the session's own does."""
 
 
-try:
-    import faulthandler  # noqa: F401 - loads in no interpreter that stands beside others
-
-    _IS_BESIDE_OTHERS = False
-except ImportError:
-    _IS_BESIDE_OTHERS = True
-
-_Escort = TypeVar("_Escort")
-
-
 class Companions:
     """Those of one process. What one raises is told: it harms neither process nor session."""
 
@@ -64,7 +57,7 @@ class Companions:
 
         What they look after is the process's: an interpreter beside others goes without.
         """
-        for companion in () if _IS_BESIDE_OTHERS else companions:
+        for companion in () if IS_BESIDE_OTHERS else companions:
             try:
                 self._escorts[type(companion)] = companion.begin()
             except Exception as error:
