@@ -157,6 +157,21 @@ def test_a_patient_one_waits_for_room():
     assert handler.messages == messages(*range(50)) and sideline.dropped == 0
 
 
+def test_one_who_may_not_wait():
+    """Who has seen that there is room, and lost it to another, is one too many, and is taken."""
+    handler = Collecting(is_open=False)
+    sideline = started(handler, capacity=1, is_patient=True)
+    sideline.offer(record_of(0))
+    handler.has_begun.wait()
+    assert sideline.has_room()
+    sideline.offer(record_of(1))
+    assert not sideline.has_room()
+    sideline.offer(record_of(2), may_wait=False)
+    handler.gate.set()
+    assert sideline.finish(in_a_minute()) == 0
+    assert handler.messages == messages(0, 1, 2) and sideline.dropped == 0
+
+
 def test_a_patient_one_gives_up():
     """Whoever waits for room is let go, and the record is counted as dropped."""
     handler = Collecting(is_open=False)
