@@ -18,7 +18,7 @@ from .._wire.writer import LOOK_SECONDS, JournalWriter, Unsent
 _PAUSE = 0.005
 # Where little comes, as of processes that live for a moment: a look costs more than to read
 # that, and still more in a process that forks, since it copies what the look touches.
-_LONG_PAUSE, _LITTLE_BYTES = 0.02, 1 << 14
+_LONG_PAUSE, _LITTLE_BYTES = 0.01, 1 << 14
 _AWAKE_SECONDS = 2 * LOOK_SECONDS
 _SLEEP_SECONDS = 1.0
 _DRAINING_SECONDS = 2.0
