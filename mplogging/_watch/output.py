@@ -83,6 +83,8 @@ class Redirection:
 
     def end(self) -> None:
         """Put it back; but for what a process prints at its very end."""
+        for stream in STREAMS:  # in case that this process is the one that brings it
+            _flush(stream)
         attachment = attached()
         if _is_exiting() and attachment is not None and not attachment.channel.is_over():
             return
