@@ -1,7 +1,8 @@
 """python pathos_pool.py 1000
 
 Workers of pathos attach by themselves; it keeps its pools, whose workers go on with the
-program's next session.
+program's next session. They are killed when the program ends: the directory of their
+session stays beside the log until the next program's session begins there.
 """
 
 import logging
