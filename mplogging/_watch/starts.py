@@ -54,8 +54,6 @@ class Starts:
         if self not in _all_users:
             _all_users.append(self)
         _imports.begin()
-        if self._is_keeping:
-            _replace(os, "kill", _killing)
 
     def end(self) -> None:
         """No more."""
@@ -69,6 +67,7 @@ class Starts:
         if self._is_keeping:
             if type(popen).__module__.endswith(".popen_forkserver"):
                 _share_poll(popen)
+            _replace(os, "kill", _killing)  # now: where nothing was started, it stays as it is
             self.ends[popen.pid] = vars(popen)
 
     def returncode(self, pid: int) -> int | None:
@@ -167,6 +166,8 @@ def _killing(theirs: Callable[[int, int], None]) -> Callable[[int, int], None]:
                     _mean(pid, end)
         theirs(pid, sig)
 
+    # Of a program that signals itself, its handler's traceback goes through here.
+    kill.__code__ = kill.__code__.replace(co_filename="<os.kill>")
     return kill
 
 
