@@ -94,18 +94,11 @@ class FileLock:
     def _wait(self, descriptor: int, operation: int, error: OSError) -> bool:
         if self.is_held_up:
             return False
-        if not _is_taken(error):
-            if is_foreign(error):
-                raise error
-            # Once more: to go on without the lock takes a file system that knows none.
-            try:
-                flock(descriptor, operation)
-                return True
-            except OSError as again:
-                error = again
+        if is_foreign(error):
+            raise error
         deadline = monotonic() + self._timeout
         yields, pause = _YIELDS, _FIRST_PAUSE
-        while _is_taken(error):
+        while True:
             if yields:
                 yields -= 1
                 os.sched_yield()
@@ -116,8 +109,13 @@ class FileLock:
                 flock(descriptor, operation)
                 return True
             except OSError as again:
+                if is_foreign(again):
+                    raise
+                # To go on without the lock takes a file system that knows none: twice in turn.
+                if not (_is_taken(error) or _is_taken(again)):
+                    break
                 error = again
-            if monotonic() >= deadline:
+            if monotonic() >= deadline and _is_taken(error):
                 self.is_held_up = True
                 break
         return False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
+import types
 
 import pytest
 
+from mplogging import _lock
 from mplogging._lock import FileLock, NoLock, try_lock, unlock
 
 
@@ -40,6 +43,30 @@ def test_it_waits(descriptors):
     assert lock.acquire(other)
     assert not lock.is_held_up
     timer.join()
+
+
+@pytest.mark.parametrize("interrupted", [1, 2, 3])
+def test_a_wait_is_interrupted(descriptors, monkeypatch, interrupted):
+    """It goes on, whichever of its attempts that was."""
+    one, other = descriptors
+    fcntl.flock(one, fcntl.LOCK_EX)
+    attempts = []
+
+    def flock(descriptor, operation):
+        attempts.append(descriptor)
+        if len(attempts) == interrupted:
+            raise InterruptedError(errno.EINTR, "interrupted")
+        if len(attempts) == 4:
+            fcntl.flock(one, fcntl.LOCK_UN)
+        fcntl.flock(descriptor, operation)
+
+    # As the lock's module would raise it: what another raises is a signal handler's.
+    flock = types.FunctionType(
+        flock.__code__, {**globals(), "__name__": _lock.__name__}, "flock", None, flock.__closure__
+    )
+    monkeypatch.setattr(_lock, "flock", flock)
+    assert FileLock(60).acquire(other)
+    assert len(attempts) == 4
 
 
 def test_it_waits_in_vain_once(descriptors, monkeypatch):
