@@ -42,9 +42,10 @@ def _shown(options: argparse.Namespace) -> int:
         write_nothing_more()
         return 128 + signal.SIGPIPE
     except OSError as error:
-        named = error.filename is not None  # else it was the output
-        what = f"{error.filename!r} can't be read" if named else "the output can't be written"
-        raise ConfigError(f"{what}: {error.strerror}") from error
+        if error.filename is not None:
+            raise ConfigError(f"{error.filename!r} can't be read: {error.strerror}") from error
+        write_nothing_more()
+        raise ConfigError(f"the output can't be written: {error.strerror}") from error
 
 
 def _session(options: argparse.Namespace) -> LogSession:

@@ -63,7 +63,7 @@ class Painter:
 
 
 def write_nothing_more() -> None:
-    """After a `BrokenPipeError`, which the interpreter's own end would raise again."""
+    """After an error of the output, which the interpreter's own end would raise again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

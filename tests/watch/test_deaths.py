@@ -82,7 +82,8 @@ def test_each_way_to_end(context, logs, tmp_path):
         processes["terminated"].terminate()
         processes["killed"].kill()
         os.kill(processes["signalled"].pid, signal.SIGTERM)
-        subprocess.run(["kill", str(processes["from elsewhere"].pid)], check=True)
+        kill = f"import os; os.kill({processes['from elsewhere'].pid}, {int(signal.SIGTERM)})"
+        subprocess.run([sys.executable, "-c", kill], check=True)
         for process in processes.values():
             process.join()
     assert hows(logs) == [
