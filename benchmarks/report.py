@@ -113,12 +113,13 @@ FEW = (goals.OURS, YARDSTICK, "QueueHandler + mp.Queue", "concurrent-log-handler
 
 
 def rst(results: Results) -> str:
-    """All peers: against FileHandler where no unit is given, else as they are."""
+    """All peers: against FileHandler where no unit is given, else as they are.
+
+    What is marked with ! has lines that are not as they should be; `text` says which.
+    """
     note = "; ".join(f"{name} {value}" for name, value in results.environment.items())
     table = grid(results, by_throughput(results), COLUMNS)
     parts = [table, "", textwrap.fill(note, 99), "", *reached(results)]
-    if results.troubles:
-        parts += ["::", "", *(f"    {line.strip()}" for line in troubles(results))]
     return "\n".join(parts).rstrip()
 
 
@@ -130,9 +131,11 @@ def reached(results: Results) -> Iterator[str]:
         if (value := goal.reached(results)) is not None
     ]
     if rows:
+        rows.insert(0, ["reached", "what"])
         rule = "  ".join("=" * max(map(len, column)) for column in zip(*rows))
         width = max(len(value) for value, _ in rows)
-        yield from [rule, *(f"{value.rjust(width)}  {what}" for value, what in rows), rule, ""]
+        head, *body = (f"{value.rjust(width)}  {what}" for value, what in rows)
+        yield from [rule, head, rule, *body, rule, ""]
 
 
 
