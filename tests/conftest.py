@@ -17,6 +17,12 @@ from leftovers import HAS_PROC, children, end, loggers, open_descriptors, own_ha
 from mplogging._wire.place import ENVIRONMENT
 
 START_METHODS = multiprocessing.get_all_start_methods()
+# Where a worker has begun, one of the fork server's is like a forked one: what takes long is
+# tried with it only in the long run.
+SHORTLY = [
+    pytest.param(method, marks=pytest.mark.soak) if method == "forkserver" else method
+    for method in START_METHODS
+]
 # The server imports the package once, as programs let it do, and not each child anew. That a
 # child imports it itself is proved by those that are spawned, and by the programs that the
 # tests of commands and documentation run, whose servers have nothing.

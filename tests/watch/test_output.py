@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import START_METHODS, eventually, texts
+from conftest import SHORTLY, eventually, texts
 from processes import sweep
 
 import mplogging
@@ -46,7 +46,7 @@ def new_session(directory):
     return make
 
 
-@pytest.fixture(params=START_METHODS)
+@pytest.fixture(params=SHORTLY)
 def in_session(request, directory):
     """Runs a function in workers of a program with a session; what that prints at its end."""
 
