@@ -276,7 +276,7 @@ class DatedFileHandler(LineHandler):
         self._backlog.forget()
         self._backlog_retrier.forget()
         self._house_retrier.forget()
-        vars(self)["_closes_at_exit"] = False
+        self._closes_at_exit = False
         self._series.close()
         self._series.late_count = 0
         if self._compressor is not None:

@@ -9,7 +9,9 @@
 
     decorators   what is pickled in the parent attaches the process that loads it
     passport     and what `multiprocessing` itself pickles for each of its children
-    companions   what goes with the process besides: the way of a record doesn't know of it
+    companions   what goes with the process besides: the way of a record doesn't know of it;
+                 not in interpreters beside others
+    reading_process  whether the session's process lives, as far as can be told here
     going_on     where records go once the session is over: to the program's next one, which
                  successors finds
 
